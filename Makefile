@@ -1,0 +1,24 @@
+# Four words run everything; each does its own set-up from nothing.
+.PHONY: quickstart test check bench
+PYTHON = .venv/bin/python
+
+quickstart: ## the main job on embedded defaults: a private CA, and mutual TLS proven on real servers
+	@scripts/setup
+	@.venv/bin/handfast quickstart
+
+test: ## every test; installs the programs that the tests run against
+	@scripts/setup dev
+	@scripts/install-programs
+	$(PYTHON) -m pytest -n 2 --dist worksteal --reruns 2 --reruns-delay 1 --ignore tests/docs --ignore tests/test_architecture.py
+
+check: ## style, types, the laws of the house, and that the documentation is true
+	@scripts/setup dev
+	@scripts/install-programs
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	$(PYTHON) -m pytest -n 2 --dist worksteal --reruns 2 --reruns-delay 1 tests/test_architecture.py tests/docs
+
+bench: ## speed, as ratios, beside what one would pick instead
+	@scripts/setup dev
+	$(PYTHON) -m benchmarks

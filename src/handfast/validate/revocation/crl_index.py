@@ -1,0 +1,276 @@
+"""A revocation list as a value that answers fast: its fields, and an index over its entries (RFC 5280 section 5).
+
+The index is one unsigned 64-bit number an entry, sorted: 32 bits of a keyed hash of the serial (and, in an indirect
+list, of the issuer), then the entry's place in the DER. A list of a million entries so takes 8 MB beside its own
+35 MB, is built once, and answers with a binary search.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from handfast.errors import Malformed
+from handfast.validate.revocation import der
+from handfast.validate.revocation.names import name_key
+
+MAXIMUM_BYTES = 256 * 1024 * 1024
+# Entries for one serial that are looked at: an honest list has one, and a delta at most two.
+MAXIMUM_DUPLICATES = 64
+
+_REASON = bytes.fromhex("0603551d15")
+# An entry's extensions when they are a reason and nothing else: all but the last octet.
+_REASON_ONLY = bytes.fromhex("300c300a0603551d1504030a01")
+_INVALIDITY_DATE = bytes.fromhex("0603551d18")
+_CERTIFICATE_ISSUER = bytes.fromhex("0603551d1d")
+_HOLD_INSTRUCTION = bytes.fromhex("0603551d17")
+_KNOWN = (_REASON, _INVALIDITY_DATE, _CERTIFICATE_ISSUER, _HOLD_INSTRUCTION)
+_REASONS = {
+    0: x509.ReasonFlags.unspecified,
+    1: x509.ReasonFlags.key_compromise,
+    2: x509.ReasonFlags.ca_compromise,
+    3: x509.ReasonFlags.affiliation_changed,
+    4: x509.ReasonFlags.superseded,
+    5: x509.ReasonFlags.cessation_of_operation,
+    6: x509.ReasonFlags.certificate_hold,
+    8: x509.ReasonFlags.remove_from_crl,
+    9: x509.ReasonFlags.privilege_withdrawn,
+    10: x509.ReasonFlags.aa_compromise,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One revoked certificate: when, and why (None: the list does not say)."""
+
+    serial: int
+    revoked_at: datetime
+    reason: x509.ReasonFlags | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryIndex:
+    """Where in the DER each entry stands; `unknown_critical` is the first entry extension that cannot be processed.
+
+    `issuers` are the canonical names (`names.name_key`) that govern the entries from each of `issuer_starts` on; the
+    first, empty, stands for the issuer of the list itself (RFC 5280 section 5.3.3).
+    """
+
+    data: bytes
+    keys: "array[int]"
+    issuer_starts: "array[int]"
+    issuers: tuple[tuple[bytes, ...], ...]
+    unknown_critical: str | None
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def find(self, serial: int, issuer: bytes = b"") -> Entry | None:
+        """The entry for this serial, or None.
+
+        `issuer` is the canonical name of the certificate's issuer where another than it issued the list, else empty.
+        """
+        content = der.integer_content(serial)
+        low = (hash(content + issuer) & 0xFFFFFFFF) << 32
+        keys = self.keys
+        at = bisect_left(keys, low)
+        stop = min(len(keys), at + MAXIMUM_DUPLICATES)
+        while at < stop and keys[at] <= low | 0xFFFFFFFF:
+            place = keys[at] & 0xFFFFFFFF
+            if self._is(place, content, issuer):
+                return _read_entry(self.data, place, serial)
+            at += 1
+        return None
+
+    def _is(self, place: int, content: bytes, issuer: bytes) -> bool:
+        data = self.data
+        _, start, stop = der.header(data, place, len(data))
+        _, serial_start, serial_stop = der.header(data, start, stop)
+        return data[serial_start:serial_stop] == content and issuer in self._issuers_at(place)
+
+    def _issuers_at(self, place: int) -> tuple[bytes, ...]:
+        return self.issuers[bisect_right(self.issuer_starts, place)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedCRL:
+    """A CRL, parsed once. Nothing here says that it is genuine: that is for `crl.check`, which remembers it here."""
+
+    crl: x509.CertificateRevocationList
+    der: bytes
+    issuer: x509.Name
+    this_update: datetime
+    next_update: datetime | None
+    extensions: dict[str, x509.Extension[x509.ExtensionType]]
+    entries_at: tuple[int, int]
+    source: str = "CRL"
+    memory: dict[str, EntryIndex] = field(default_factory=dict, repr=False)
+    verified: dict[object, bool] = field(default_factory=dict, repr=False)
+
+    @property
+    def index(self) -> EntryIndex:
+        """The index over the entries, built on first use; a race builds it twice, and both are the same."""
+        if "index" not in self.memory:
+            self.memory["index"] = _build_index(self.crl, self.der, *self.entries_at)
+        return self.memory["index"]
+
+    @property
+    def number(self) -> int | None:
+        """The CRL number (RFC 5280 section 5.2.3)."""
+        found = self.extensions.get("2.5.29.20")
+        return found.value.crl_number if found and isinstance(found.value, x509.CRLNumber) else None
+
+    @property
+    def base_number(self) -> int | None:
+        """The base CRL number when this is a delta CRL, else None (RFC 5280 section 5.2.4)."""
+        found = self.extensions.get("2.5.29.27")
+        return found.value.crl_number if found and isinstance(found.value, x509.DeltaCRLIndicator) else None
+
+    @property
+    def distribution_point(self) -> x509.IssuingDistributionPoint | None:
+        """The issuing distribution point (RFC 5280 section 5.2.5)."""
+        found = self.extensions.get("2.5.29.28")
+        return found.value if found and isinstance(found.value, x509.IssuingDistributionPoint) else None
+
+    @property
+    def authority_key_identifier(self) -> bytes | None:
+        """The key identifier of the key that signed it, when the list says (RFC 5280 section 5.2.1)."""
+        found = self.extensions.get("2.5.29.35")
+        return found.value.key_identifier if found and isinstance(found.value, x509.AuthorityKeyIdentifier) else None
+
+
+def load_crl(data: bytes, *, source: str = "CRL") -> LoadedCRL:
+    """A CRL from DER or PEM; `source` names it in messages. Raises Malformed. Checks no signature."""
+    if len(data) > MAXIMUM_BYTES:
+        raise Malformed(f"{source}: over {MAXIMUM_BYTES} bytes", hint="ask the CA for a partitioned list")
+    try:
+        if data[:1] != b"\x30":
+            parsed = x509.load_pem_x509_crl(data)
+            return from_cryptography(parsed, source=source)
+        return _loaded(x509.load_der_x509_crl(data), data, source)
+    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension) as error:
+        raise Malformed(f"{source}: not a CRL: {error}", hint="give a CRL (RFC 5280) in DER or PEM") from error
+
+
+def from_cryptography(crl: x509.CertificateRevocationList, *, source: str = "CRL") -> LoadedCRL:
+    """The same from an object of cryptography's. Raises Malformed."""
+    try:
+        return _loaded(crl, crl.public_bytes(Encoding.DER), source)
+    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension) as error:
+        raise Malformed(f"{source}: not a CRL: {error}", hint="give a CRL (RFC 5280) in DER or PEM") from error
+
+
+def _loaded(crl: x509.CertificateRevocationList, data: bytes, source: str) -> LoadedCRL:
+    start, end = der.expect(data, 0, len(data), der.SEQUENCE)
+    _, tbs_start, tbs_end = der.header(data, start, end)
+    return LoadedCRL(
+        crl=crl,
+        der=data,
+        issuer=crl.issuer,
+        this_update=crl.last_update_utc,
+        next_update=crl.next_update_utc,
+        extensions={extension.oid.dotted_string: extension for extension in crl.extensions},
+        entries_at=_entries_at(data, tbs_start, tbs_end),
+        source=source,
+    )
+
+
+def _entries_at(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where revokedCertificates' entries begin and end: the SEQUENCE that follows the times; (0, 0) when absent."""
+    seen_time = False
+    for tag, _, value, stop in der.elements(data, start, end):
+        if tag in der.TIMES:
+            seen_time = True
+        elif seen_time:
+            return (value, stop) if tag == der.SEQUENCE else (0, 0)
+    return 0, 0
+
+
+def _build_index(crl: x509.CertificateRevocationList, data: bytes, at: int, end: int) -> EntryIndex:
+    """One pass over the entries, without a call for entries of the common forms (cryptography checked their DER)."""
+    keys: list[int] = []
+    starts: array[int] = array("Q")
+    issuers: list[tuple[bytes, ...]] = [(b"",)]
+    unknown: str | None = None
+    entries = 0
+    while at < end:
+        length = data[at + 1]
+        if length < 0x80 and data[at + 3] < 0x80:
+            stop, serial = at + 2 + length, at + 4
+            after = serial + data[at + 3]
+        else:
+            _, body, stop = der.header(data, at, end)
+            _, serial, after = der.header(data, body, stop)
+        extensions = after + 2 + data[after + 1]
+        if extensions < stop and data[extensions : extensions + 13] != _REASON_ONLY:
+            critical, changes = _entry_extensions(data, extensions, stop)
+            unknown = unknown or critical
+            if changes:
+                starts.append(at)
+                issuers.append(_certificate_issuers(crl[entries]))
+        serial_bytes = data[serial:after]
+        keys.extend([(hash(serial_bytes + issuer) & 0xFFFFFFFF) << 32 | at for issuer in issuers[-1]])
+        entries += 1
+        at = stop
+    keys.sort()
+    return EntryIndex(data, array("Q", keys), starts, tuple(issuers), unknown)
+
+
+def _certificate_issuers(entry: x509.RevokedCertificate) -> tuple[bytes, ...]:
+    try:
+        names = entry.extensions.get_extension_for_class(x509.CertificateIssuer).value
+        return tuple(name_key(name) for name in names.get_values_for_type(x509.DirectoryName))
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.ExtensionNotFound) as error:
+        raise Malformed("a CRL entry names no issuer", hint="obtain the CRL again: it is damaged") from error
+
+
+def _entry_extensions(data: bytes, at: int, end: int) -> tuple[str | None, bool]:
+    """(unknown critical extension or None, whether a certificateIssuer stands here)."""
+    unknown, issuer = None, False
+    for oid, critical, _, _ in _walk_extensions(data, at, end):
+        issuer = issuer or oid == _CERTIFICATE_ISSUER
+        if critical and oid not in _KNOWN:
+            unknown = oid[2:].hex()
+    return unknown, issuer
+
+
+def _walk_extensions(data: bytes, at: int, end: int) -> list[tuple[bytes, bool, int, int]]:
+    found = []
+    start, stop = der.expect(data, at, end, der.SEQUENCE)
+    for _, _, inner, inner_end in der.elements(data, start, stop):
+        oid, critical, value = b"", False, (inner_end, inner_end)
+        for tag, place, value_start, value_end in der.elements(data, inner, inner_end):
+            if tag == der.OID:
+                oid = data[place:value_end]
+            elif tag == der.BOOLEAN:
+                critical = data[value_start:value_end] != b"\x00"
+            elif tag == der.OCTET_STRING:
+                value = (value_start, value_end)
+        found.append((oid, critical, *value))
+    return found
+
+
+def _read_entry(data: bytes, place: int, serial: int) -> Entry:
+    _, start, stop = der.header(data, place, len(data))
+    _, _, after = der.header(data, start, stop)
+    tag, time_start, time_stop = der.header(data, after, stop)
+    reason = None
+    if time_stop < stop:
+        for oid, _, value_start, value_end in _walk_extensions(data, time_stop, stop):
+            if oid == _REASON and value_end > value_start:
+                reason = _REASONS.get(data[value_end - 1], x509.ReasonFlags.unspecified)
+    return Entry(serial, _time(tag, data[time_start:time_stop]), reason)
+
+
+def _time(tag: int, value: bytes) -> datetime:
+    """A UTCTime or GeneralizedTime in the form that RFC 5280 section 5.1.2.6 allows; raises Malformed."""
+    try:
+        text = value.decode("ascii")
+        if tag == der.TIMES[0]:
+            text = ("20" if int(text[:2]) < 50 else "19") + text
+        return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Malformed("a revocation date is no time", hint="obtain the CRL again: it is damaged") from error

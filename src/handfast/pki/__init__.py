@@ -1,0 +1,1 @@
+"""Certificates as values: keys, names, requests, profiles, drafts, CRLs. Bytes and clock come in as arguments."""

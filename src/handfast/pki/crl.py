@@ -1,0 +1,191 @@
+"""Certificate revocation lists in linear time and bounded memory (RFC 5280 section 5)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
+
+from handfast.errors import ConfigError
+from handfast.pki import der
+from handfast.pki.issuer_identity import IssuerIdentity
+from handfast.pki.keys import PrivateKey, hash_for
+from handfast.pki.pem import one_crl
+
+_VERSION_2 = b"\x02\x01\x01"
+_RSA_PADDING = padding.PKCS1v15()
+_REASON_CODES = {
+    x509.ReasonFlags.key_compromise: 1,
+    x509.ReasonFlags.ca_compromise: 2,
+    x509.ReasonFlags.affiliation_changed: 3,
+    x509.ReasonFlags.superseded: 4,
+    x509.ReasonFlags.cessation_of_operation: 5,
+    x509.ReasonFlags.certificate_hold: 6,
+    x509.ReasonFlags.remove_from_crl: 8,
+    x509.ReasonFlags.privilege_withdrawn: 9,
+    x509.ReasonFlags.aa_compromise: 10,
+}
+# SEQUENCE { SEQUENCE { 2.5.29.21, OCTET STRING { ENUMERATED } } }, the reason to follow as the last octet. A reason
+# that is not specified is left out (RFC 5280 section 5.3.1).
+_REASON_PREFIX = bytes.fromhex("300c300a0603551d1504030a01")
+_REASONS: dict[x509.ReasonFlags | None, bytes] = {
+    None: b"",
+    x509.ReasonFlags.unspecified: b"",
+    **{reason: _REASON_PREFIX + bytes((code,)) for reason, code in _REASON_CODES.items()},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedEntry:
+    """One line of a CRL. revoked_at: aware UTC. reason: None for one that is not specified."""
+
+    serial: int
+    revoked_at: datetime
+    reason: x509.ReasonFlags | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrlHeader:
+    """What a CRL says beside its entries. number: rises with every CRL, at most 20 octets.
+
+    base_number: makes it a delta CRL upon that one (section 5.2.4). scope: issuingDistributionPoint (section 5.2.5).
+    freshest: URLs of the delta CRLs (section 5.2.6).
+    """
+
+    number: int
+    this_update: datetime
+    next_update: datetime
+    base_number: int | None = None
+    scope: x509.IssuingDistributionPoint | None = None
+    freshest: tuple[str, ...] = ()
+
+
+def build_crl(entries: Iterable[RevokedEntry], header: CrlHeader, *, issuer: IssuerIdentity, key: PrivateKey) -> bytes:
+    """A signed CRL in DER. The entries come in any order and number; each serial once."""
+    encoded = (encode_entry(entry.serial, entry.revoked_at, entry.reason) for entry in entries)
+    return join_crl(encoded, header, issuer=issuer, key=key)
+
+
+def encode_entry(serial: int, revoked_at: datetime, reason: x509.ReasonFlags | None = None) -> bytes:
+    """One entry of revokedCertificates in DER, to keep and to join: an entry never changes once it is revoked."""
+    number = serial.to_bytes((serial.bit_length() >> 3) + 1, "big")
+    rest = _encode_rest(revoked_at, reason)
+    size = len(number) + 2 + len(rest)
+    if size < 0x80:
+        return b"\x30%c\x02%c%b%b" % (size, len(number), number, rest)
+    return der.sequence((der.integer(serial), rest))
+
+
+@lru_cache(maxsize=4096)
+def _encode_rest(revoked_at: datetime, reason: x509.ReasonFlags | None) -> bytes:
+    return der.time(revoked_at) + _REASONS[reason]
+
+
+def join_crl(encoded_entries: Iterable[bytes], header: CrlHeader, *, issuer: IssuerIdentity, key: PrivateKey) -> bytes:
+    """A signed CRL in DER from entries encoded by encode_entry(), one or many in each piece.
+
+    Holds the entries once in memory, and for a moment twice. Raises ConfigError when the key is not the issuer's.
+    """
+    if key.public_key() != issuer.public_key:
+        msg = "the key of the issuing CA does not belong to its certificate"
+        raise ConfigError(msg, hint="restore the key that belongs to the certificate")
+    algorithm = _algorithm(key)
+    signed = _signed_part(b"".join(encoded_entries), header, issuer=issuer, algorithm=algorithm)
+    signature = _sign(key, signed)
+    return der.sequence((signed, algorithm, der.encode(der.BIT_STRING, b"\0" + signature)))
+
+
+def parse_crl(data: bytes, source: str = "input") -> x509.CertificateRevocationList:
+    """A CRL in PEM or DER. Does not verify its signature. Raises Malformed."""
+    return one_crl(data, source)
+
+
+def _signed_part(entries: bytes, header: CrlHeader, *, issuer: IssuerIdentity, algorithm: bytes) -> bytes:
+    extensions = der.sequence(
+        _encode_extension(value, critical=critical) for value, critical in _extensions(header, issuer)
+    )
+    # An empty list of entries is absent, not empty (section 5.1.2.6).
+    listed = (b"\x30", der.length(len(entries)), entries) if entries else ()
+    parts = (
+        _VERSION_2,
+        algorithm,
+        issuer.subject.public_bytes(),
+        der.time(header.this_update),
+        der.time(header.next_update),
+        *listed,
+        der.encode(0xA0, extensions),
+    )
+    size = sum(map(len, parts))
+    return b"".join((b"\x30", der.length(size), *parts))
+
+
+def _extensions(header: CrlHeader, issuer: IssuerIdentity) -> list[tuple[x509.ExtensionType, bool]]:
+    found: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.AuthorityKeyIdentifier(issuer.key_id, None, None), False),
+        (x509.CRLNumber(header.number), False),
+    ]
+    if header.base_number is not None:
+        found.append((x509.DeltaCRLIndicator(header.base_number), True))
+    if header.scope is not None:
+        found.append((header.scope, True))
+    if header.freshest:
+        points = [
+            x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in header.freshest
+        ]
+        found.append((x509.FreshestCRL(points), False))
+    return found
+
+
+def _encode_extension(value: x509.ExtensionType, *, critical: bool) -> bytes:
+    oid = _encode_oid(value.oid.dotted_string)
+    flag = b"\x01\x01\xff" if critical else b""
+    return der.sequence((oid, flag, der.encode(der.OCTET_STRING, value.public_bytes())))
+
+
+def _encode_oid(dotted: str) -> bytes:
+    first, second, *rest = map(int, dotted.split("."))
+    content = bytearray()
+    for arc in (first * 40 + second, *rest):
+        septets = [arc & 0x7F]
+        while arc := arc >> 7:
+            septets.append(0x80 | (arc & 0x7F))
+        content += bytes(reversed(septets))
+    return der.encode(der.OBJECT_IDENTIFIER, bytes(content))
+
+
+_ECDSA = {
+    hashes.SHA256: "1.2.840.10045.4.3.2",
+    hashes.SHA384: "1.2.840.10045.4.3.3",
+    hashes.SHA512: "1.2.840.10045.4.3.4",
+}
+_PURE: tuple[tuple[type, str], ...] = (
+    (ed25519.Ed25519PrivateKey, "1.3.101.112"),
+    (mldsa.MLDSA44PrivateKey, "2.16.840.1.101.3.4.3.17"),
+    (mldsa.MLDSA65PrivateKey, "2.16.840.1.101.3.4.3.18"),
+    (mldsa.MLDSA87PrivateKey, "2.16.840.1.101.3.4.3.19"),
+)
+
+
+def _algorithm(key: PrivateKey) -> bytes:
+    """The AlgorithmIdentifier of a signature by this key (RFC 4055 section 5, RFC 5758, RFC 8410, RFC 9881)."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return der.sequence((_encode_oid(_ECDSA[type(hash_for(key))]),))  # type: ignore[index]  # an EC key has a hash
+    if isinstance(key, rsa.RSAPrivateKey):
+        return der.sequence((_encode_oid("1.2.840.113549.1.1.11"), b"\x05\x00"))
+    for cls, dotted in _PURE:
+        if isinstance(key, cls):
+            return der.sequence((_encode_oid(dotted),))
+    msg = f"a key of the class {type(key).__name__} cannot sign CRLs"
+    raise ConfigError(msg, hint="use an EC, RSA, Ed25519 or ML-DSA key for the CA")
+
+
+def _sign(key: PrivateKey, data: bytes) -> bytes:
+    algorithm = hash_for(key)
+    if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm:
+        return key.sign(data, ec.ECDSA(algorithm))
+    if isinstance(key, rsa.RSAPrivateKey) and algorithm:
+        return key.sign(data, _RSA_PADDING, algorithm)
+    return key.sign(data)  # type: ignore[call-arg]  # what is left signs without a hash of its own

@@ -1,0 +1,79 @@
+"""Certificate requests: a source of key and proof; what they ask for is a wish (PKCS#10, RFC 2986)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from handfast.errors import Malformed
+from handfast.pki.keys import PrivateKey, PublicKey, hash_for, require_strong
+from handfast.pki.names import Name, from_general_names
+from handfast.pki.pem import one_request
+
+MAXIMUM_SIZE = 64 * 1024  # an ML-DSA-87 request has about 8 KB
+_HINT = "make the request again with the key that it is for"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """A request whose sender has the private key: proven by its signature.
+
+    names: the subjectAltName wished for. wishes: every extension wished for, names included; nothing copies them.
+    """
+
+    public_key: PublicKey
+    subject: x509.Name
+    names: tuple[Name, ...]
+    wishes: tuple[x509.Extension[x509.ExtensionType], ...]
+    der: bytes
+
+
+def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
+    """A PEM or DER request. Raises Malformed for one that is not whole or whose signature is not by its own key, and
+    Unacceptable for a weak key."""
+    if len(data) > MAXIMUM_SIZE:
+        msg = f"{source} has {len(data)} bytes; a certificate request has at most {MAXIMUM_SIZE}"
+        raise Malformed(msg, hint="give a certificate request")
+    request = one_request(data, source)
+    public_key = request.public_key()
+    require_strong(public_key)
+    _require_possession(request, source)
+    wishes = _wishes(request, source)
+    names = tuple(
+        name
+        for wish in wishes
+        if isinstance(wish.value, x509.SubjectAlternativeName)
+        for name in from_general_names(wish.value)
+    )
+    return CertificateRequest(public_key, request.subject, names, wishes, request.public_bytes(Encoding.DER))
+
+
+def build_request(key: PrivateKey, *, subject: x509.Name, names: Iterable[Name] = ()) -> x509.CertificateSigningRequest:
+    """A request for this key, signed with it."""
+    general_names = [name.to_general_name() for name in names]
+    builder = x509.CertificateSigningRequestBuilder(subject)
+    if general_names:
+        critical = not list(subject)
+        builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=critical)
+    return builder.sign(key, hash_for(key))  # type: ignore[arg-type]  # a DSA key never comes here
+
+
+def _require_possession(request: x509.CertificateSigningRequest, source: str) -> None:
+    try:
+        proven = request.is_signature_valid
+    except (ValueError, UnsupportedAlgorithm) as error:
+        msg = f"the signature on the request in {source} cannot be checked: {error}"
+        raise Malformed(msg, hint="sign the request with SHA-256 or better") from None
+    if not proven:
+        msg = f"the request in {source} is not signed by the key in it: nothing proves that its sender has that key"
+        raise Malformed(msg, hint=_HINT)
+
+
+def _wishes(request: x509.CertificateSigningRequest, source: str) -> tuple[x509.Extension[x509.ExtensionType], ...]:
+    try:
+        return tuple(request.extensions)
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        msg = f"the extensions of the request in {source} cannot be read: {error}"
+        raise Malformed(msg, hint=_HINT) from None

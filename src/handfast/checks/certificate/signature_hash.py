@@ -1,0 +1,23 @@
+"""The signature's hash is one that nobody can collide (RFC 9325 section 4.4)."""
+
+from collections.abc import Iterator
+
+from cryptography.hazmat.primitives import hashes
+
+from handfast.findings import Finding, Severity
+from handfast.pki.draft import Draft
+
+CODES = {
+    "weak-signature-hash": "the certificate is signed with SHA-1 or MD5: a forged one can have the same signature",
+}
+
+
+_STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
+
+
+def check(draft: Draft) -> Iterator[Finding]:
+    """Algorithms that bring their own hash (Ed25519, ML-DSA) are strong."""
+    algorithm = draft.signature_hash
+    if algorithm is not None and not isinstance(algorithm, _STRONG):
+        message = f"the certificate is signed with {algorithm.name}"
+        yield Finding("weak-signature-hash", Severity.ERROR, message, "issue it again", "RFC 9325 section 4.4")

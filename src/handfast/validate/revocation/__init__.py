@@ -10,7 +10,9 @@ from handfast.validate.revocation.facts import (
     RevocationMode,
     RevocationPolicy,
     RevocationStatus,
+    Signers,
     Status,
+    authority_of,
 )
 from handfast.validate.revocation.ocsp import build_request, load_response
 from handfast.validate.revocation.status import check_certificate, check_path
@@ -26,7 +28,9 @@ __all__ = [
     "RevocationMode",
     "RevocationPolicy",
     "RevocationStatus",
+    "Signers",
     "Status",
+    "authority_of",
     "build_request",
     "check_certificate",
     "check_path",

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from handfast.errors import Malformed
+from handfast.validate.certificate import Certificate
+from handfast.validate.distinguished_names import name_key, same_name
 from handfast.validate.revocation.crl_index import Entry, LoadedCRL
-from handfast.validate.revocation.facts import CertificationAuthority, Question
-from handfast.validate.revocation.names import name_key, same_name
+from handfast.validate.revocation.extensions import has_extension, read_extension
+from handfast.validate.revocation.facts import CertificationAuthority, Question, authority_of
 from handfast.validate.revocation.scope import ALL_REASONS, Point, points_of, reasons_of, same_scope, scope_problem
 
 # What RFC 5280 section 5.2 defines, and this code processes or may ignore when it is critical.
@@ -51,13 +52,13 @@ def _plain_answer(question: Question) -> Answer | None:
     """The answer of a list without partitions, signed by the certificate's issuer: almost all there are, and fast."""
     for crl in _plain_lists(question):
         if freshness_problem(crl, question) is None:
-            entry = crl.index.find(question.certificate.serial_number)
+            entry = crl.index.find(question.certificate.serial)
             return Answer(entry=entry, source=describe(crl), reasons=ALL_REASONS)
     return None
 
 
 def _plain_lists(question: Question) -> tuple[LoadedCRL, ...]:
-    memory, key = question.facts.memory, ("plain", _identity(question.issuer), question.policy.strict)
+    memory, key = question.facts.memory, ("plain", question.issuer.identity, question.policy.strict)
     found = memory.get(key)
     if found is None:
         plain = (crl for crl in question.facts.crls if _is_plain(crl, question))
@@ -81,12 +82,6 @@ def _is_plain(crl: LoadedCRL, question: Question) -> bool:
         and crl.index.unknown_critical is None
         and len(crl.index.issuers) == 1
     )
-
-
-def _identity(authority: CertificationAuthority) -> object:
-    if authority.certificate is not None:
-        return authority.certificate
-    return name_key(authority.name), authority.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _ask_point(point: Point, question: Question, answer: Answer) -> Answer:
@@ -145,7 +140,7 @@ def _look_up(crl: LoadedCRL, delta: LoadedCRL | None, question: Question) -> tup
 
 
 def _find(crl: LoadedCRL, question: Question) -> Entry | None:
-    serial, issuer = question.certificate.serial_number, question.certificate.issuer
+    serial, issuer = question.certificate.serial, question.certificate.issuer
     if same_name(crl.issuer, issuer):
         found = crl.index.find(serial)
         if found is not None or len(crl.index.issuers) == 1:
@@ -212,56 +207,48 @@ def _hash_problem(crl: LoadedCRL, question: Question) -> str | None:
 def _signer_problem(crl: LoadedCRL, question: Question) -> str | None:
     """Steps f and g: whose key signed it, and is that one entitled to."""
     issuer = question.issuer
-    if same_name(issuer.name, crl.issuer) and _is_genuine(crl, issuer):
+    own = same_name(issuer.name, crl.issuer)
+    if own and _is_genuine(crl, issuer):
         return None
-    pool = (*question.facts.certificates, question.issuer.certificate)
-    named = [each for each in pool if each is not None and same_name(each.subject, crl.issuer)]
-    if not named:
+    named = [each for each in question.signers.pool if same_name(each.subject, crl.issuer)]
+    if not named and not own:
         return "the certificate of its signer is not at hand"
-    for certificate in named:
-        if _is_genuine(crl, authority_of(certificate)) and question.signer_path(certificate):
-            return None
-    if not same_name(question.issuer.name, crl.issuer):
-        return "no valid path leads to its signer"
+    genuine = [each for each in named if _is_genuine(crl, authority_of(each))]
+    if any(question.signers.is_valid(each) for each in genuine):
+        return None
+    if genuine:
+        return "no valid path leads from its signer to the same trust anchor"
     return "its signature does not verify, or its signer may not sign CRLs"
-
-
-def authority_of(certificate: x509.Certificate) -> CertificationAuthority:
-    """The subject of a certificate as a signer."""
-    return CertificationAuthority(certificate.subject, certificate.public_key(), certificate)  # type: ignore[arg-type]  # a key that cannot sign is refused when it is used
 
 
 def _is_genuine(crl: LoadedCRL, signer: CertificationAuthority) -> bool:
     """Whether that key signed it and its certificate allows it to; answered once for each list and signer."""
-    key = _identity(signer)
+    key = signer.identity
     if key not in crl.verified:
         if len(crl.verified) > _FORGETFUL:
             crl.verified.clear()
-        crl.verified[key] = may_sign_crls(signer.certificate) and _signature_verifies(crl, signer)
+        crl.verified[key] = _may_sign_crls(signer.certificate) and _signature_verifies(crl, signer)
     return crl.verified[key]
 
 
 def _signature_verifies(crl: LoadedCRL, signer: CertificationAuthority) -> bool:
+    public_key = signer.public_key
     try:
-        return crl.crl.is_signature_valid(signer.public_key)
+        return public_key is not None and crl.crl.is_signature_valid(public_key)  # type: ignore[arg-type]  # a key that cannot sign raises TypeError
     except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False
 
 
-def may_sign_crls(certificate: x509.Certificate | None) -> bool:
+def _may_sign_crls(certificate: Certificate | None) -> bool:
     """Whether keyUsage, where present, has cRLSign (RFC 5280 section 6.3.3 f)."""
-    if certificate is None:
+    if certificate is None or not has_extension(certificate, x509.KeyUsage.oid):
         return True
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-    except x509.ExtensionNotFound:
-        return True
-    except (x509.DuplicateExtension, ValueError, TypeError, Malformed):
-        return False
+    usage = read_extension(certificate, x509.KeyUsage)
+    return usage is not None and usage.crl_sign
 
 
 def describe(crl: LoadedCRL) -> str:
     """The list in words."""
     kind = "delta CRL" if crl.base_number is not None else "CRL"
     number = f" number {crl.number}" if crl.number is not None else ""
-    return f"{kind}{number} of {crl.issuer.rfc4514_string() or 'no one'}"
+    return f"{kind}{number} of {crl.issuer_name}"

@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.errors import Malformed
-from handfast.validate.revocation import der
-from handfast.validate.revocation.names import name_key
+from handfast.validate.der import BOOLEAN, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, inside, read
+from handfast.validate.distinguished_names import Key, name_key, readable_name
 
 MAXIMUM_BYTES = 256 * 1024 * 1024
 # Entries for one serial that are looked at: an honest list has one, and a delta at most two.
@@ -27,6 +27,7 @@ _REASON_ONLY = bytes.fromhex("300c300a0603551d1504030a01")
 _INVALIDITY_DATE = bytes.fromhex("0603551d18")
 _CERTIFICATE_ISSUER = bytes.fromhex("0603551d1d")
 _HOLD_INSTRUCTION = bytes.fromhex("0603551d17")
+_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _KNOWN = (_REASON, _INVALIDITY_DATE, _CERTIFICATE_ISSUER, _HOLD_INSTRUCTION)
 _REASONS = {
     0: x509.ReasonFlags.unspecified,
@@ -55,26 +56,26 @@ class Entry:
 class EntryIndex:
     """Where in the DER each entry stands; `unknown_critical` is the first entry extension that cannot be processed.
 
-    `issuers` are the canonical names (`names.name_key`) that govern the entries from each of `issuer_starts` on; the
-    first, empty, stands for the issuer of the list itself (RFC 5280 section 5.3.3).
+    `issuers` are the keys of the names (`distinguished_names.name_key`) that govern the entries from each of
+    `issuer_starts` on; the first, empty, stands for the issuer of the list itself (RFC 5280 section 5.3.3).
     """
 
     data: bytes
     keys: "array[int]"
     issuer_starts: "array[int]"
-    issuers: tuple[tuple[bytes, ...], ...]
+    issuers: tuple[tuple[Key, ...], ...]
     unknown_critical: str | None
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def find(self, serial: int, issuer: bytes = b"") -> Entry | None:
+    def find(self, serial: int, issuer: Key = ()) -> Entry | None:
         """The entry for this serial, or None.
 
-        `issuer` is the canonical name of the certificate's issuer where another than it issued the list, else empty.
+        issuer: the key of the name of the certificate's issuer, where another than it issued the list; else empty.
         """
-        content = der.integer_content(serial)
-        low = (hash(content + issuer) & 0xFFFFFFFF) << 32
+        content = _integer(serial)
+        low = (hash((content, issuer) if issuer else content) & 0xFFFFFFFF) << 32
         keys = self.keys
         at = bisect_left(keys, low)
         stop = min(len(keys), at + MAXIMUM_DUPLICATES)
@@ -85,13 +86,13 @@ class EntryIndex:
             at += 1
         return None
 
-    def _is(self, place: int, content: bytes, issuer: bytes) -> bool:
+    def _is(self, place: int, content: bytes, issuer: Key) -> bool:
         data = self.data
-        _, start, stop = der.header(data, place, len(data))
-        _, serial_start, serial_stop = der.header(data, start, stop)
+        _, start, stop = read(data, place, len(data))
+        _, serial_start, serial_stop = read(data, start, stop)
         return data[serial_start:serial_stop] == content and issuer in self._issuers_at(place)
 
-    def _issuers_at(self, place: int) -> tuple[bytes, ...]:
+    def _issuers_at(self, place: int) -> tuple[Key, ...]:
         return self.issuers[bisect_right(self.issuer_starts, place)]
 
 
@@ -101,14 +102,14 @@ class LoadedCRL:
 
     crl: x509.CertificateRevocationList
     der: bytes
-    issuer: x509.Name
+    issuer: bytes
     this_update: datetime
     next_update: datetime | None
     extensions: dict[str, x509.Extension[x509.ExtensionType]]
     entries_at: tuple[int, int]
     source: str = "CRL"
     memory: dict[str, EntryIndex] = field(default_factory=dict, repr=False)
-    verified: dict[object, bool] = field(default_factory=dict, repr=False)
+    verified: dict[tuple[bytes, bytes], bool] = field(default_factory=dict, repr=False)
 
     @property
     def index(self) -> EntryIndex:
@@ -116,6 +117,11 @@ class LoadedCRL:
         if "index" not in self.memory:
             self.memory["index"] = _build_index(self.crl, self.der, *self.entries_at)
         return self.memory["index"]
+
+    @property
+    def issuer_name(self) -> str:
+        """The issuer for people's eyes."""
+        return readable_name(self.issuer)
 
     @property
     def number(self) -> int | None:
@@ -164,12 +170,12 @@ def from_cryptography(crl: x509.CertificateRevocationList, *, source: str = "CRL
 
 
 def _loaded(crl: x509.CertificateRevocationList, data: bytes, source: str) -> LoadedCRL:
-    start, end = der.expect(data, 0, len(data), der.SEQUENCE)
-    _, tbs_start, tbs_end = der.header(data, start, end)
+    start, end = inside(data, SEQUENCE)
+    _, tbs_start, tbs_end = read(data, start, end)
     return LoadedCRL(
         crl=crl,
         der=data,
-        issuer=crl.issuer,
+        issuer=_issuer(data, tbs_start, tbs_end),
         this_update=crl.last_update_utc,
         next_update=crl.next_update_utc,
         extensions={extension.oid.dotted_string: extension for extension in crl.extensions},
@@ -178,14 +184,22 @@ def _loaded(crl: x509.CertificateRevocationList, data: bytes, source: str) -> Lo
     )
 
 
-def _entries_at(data: bytes, start: int, end: int) -> tuple[int, int]:
+def _issuer(data: bytes, at: int, end: int) -> bytes:
+    """The DER of the issuer's name: what follows the version, where there is one, and the algorithm."""
+    tag, _, stop = read(data, at, end)
+    algorithm_end = read(data, stop, end)[2] if tag == INTEGER else stop
+    return data[algorithm_end : read(data, algorithm_end, end)[2]]
+
+
+def _entries_at(data: bytes, at: int, end: int) -> tuple[int, int]:
     """Where revokedCertificates' entries begin and end: the SEQUENCE that follows the times; (0, 0) when absent."""
     seen_time = False
-    for tag, _, value, stop in der.elements(data, start, end):
-        if tag in der.TIMES:
+    while at < end:
+        tag, start, at = read(data, at, end)
+        if tag in {_UTC_TIME, _GENERALIZED_TIME}:
             seen_time = True
         elif seen_time:
-            return (value, stop) if tag == der.SEQUENCE else (0, 0)
+            return (start, at) if tag == SEQUENCE else (0, 0)
     return 0, 0
 
 
@@ -193,17 +207,17 @@ def _build_index(crl: x509.CertificateRevocationList, data: bytes, at: int, end:
     """One pass over the entries, without a call for entries of the common forms (cryptography checked their DER)."""
     keys: list[int] = []
     starts: array[int] = array("Q")
-    issuers: list[tuple[bytes, ...]] = [(b"",)]
+    issuers: list[tuple[Key, ...]] = [((),)]
     unknown: str | None = None
-    entries = 0
+    entries, add = 0, keys.append
     while at < end:
         length = data[at + 1]
         if length < 0x80 and data[at + 3] < 0x80:
             stop, serial = at + 2 + length, at + 4
             after = serial + data[at + 3]
         else:
-            _, body, stop = der.header(data, at, end)
-            _, serial, after = der.header(data, body, stop)
+            _, body, stop = read(data, at, end)
+            _, serial, after = read(data, body, stop)
         extensions = after + 2 + data[after + 1]
         if extensions < stop and data[extensions : extensions + 13] != _REASON_ONLY:
             critical, changes = _entry_extensions(data, extensions, stop)
@@ -211,18 +225,21 @@ def _build_index(crl: x509.CertificateRevocationList, data: bytes, at: int, end:
             if changes:
                 starts.append(at)
                 issuers.append(_certificate_issuers(crl[entries]))
-        serial_bytes = data[serial:after]
-        keys.extend([(hash(serial_bytes + issuer) & 0xFFFFFFFF) << 32 | at for issuer in issuers[-1]])
+        content = data[serial:after]
+        if len(issuers) == 1:
+            add((hash(content) & 0xFFFFFFFF) << 32 | at)
+        else:
+            keys.extend([(hash((content, issuer)) & 0xFFFFFFFF) << 32 | at for issuer in issuers[-1]])
         entries += 1
         at = stop
     keys.sort()
     return EntryIndex(data, array("Q", keys), starts, tuple(issuers), unknown)
 
 
-def _certificate_issuers(entry: x509.RevokedCertificate) -> tuple[bytes, ...]:
+def _certificate_issuers(entry: x509.RevokedCertificate) -> tuple[Key, ...]:
     try:
         names = entry.extensions.get_extension_for_class(x509.CertificateIssuer).value
-        return tuple(name_key(name) for name in names.get_values_for_type(x509.DirectoryName))
+        return tuple(name_key(name.public_bytes()) for name in names.get_values_for_type(x509.DirectoryName))
     except (ValueError, TypeError, x509.DuplicateExtension, x509.ExtensionNotFound) as error:
         raise Malformed("a CRL entry names no issuer", hint="obtain the CRL again: it is damaged") from error
 
@@ -239,24 +256,28 @@ def _entry_extensions(data: bytes, at: int, end: int) -> tuple[str | None, bool]
 
 def _walk_extensions(data: bytes, at: int, end: int) -> list[tuple[bytes, bool, int, int]]:
     found = []
-    start, stop = der.expect(data, at, end, der.SEQUENCE)
-    for _, _, inner, inner_end in der.elements(data, start, stop):
-        oid, critical, value = b"", False, (inner_end, inner_end)
-        for tag, place, value_start, value_end in der.elements(data, inner, inner_end):
-            if tag == der.OID:
-                oid = data[place:value_end]
-            elif tag == der.BOOLEAN:
-                critical = data[value_start:value_end] != b"\x00"
-            elif tag == der.OCTET_STRING:
-                value = (value_start, value_end)
+    _, at, end = read(data, at, end)
+    while at < end:
+        _, inner, stop = read(data, at, end)
+        oid, critical, value = b"", False, (stop, stop)
+        while inner < stop:
+            tag, start, after = read(data, inner, stop)
+            if tag == OBJECT_IDENTIFIER:
+                oid = data[inner:after]
+            elif tag == BOOLEAN:
+                critical = data[start:after] != b"\x00"
+            elif tag == OCTET_STRING:
+                value = (start, after)
+            inner = after
         found.append((oid, critical, *value))
+        at = stop
     return found
 
 
 def _read_entry(data: bytes, place: int, serial: int) -> Entry:
-    _, start, stop = der.header(data, place, len(data))
-    _, _, after = der.header(data, start, stop)
-    tag, time_start, time_stop = der.header(data, after, stop)
+    _, start, stop = read(data, place, len(data))
+    _, _, after = read(data, start, stop)
+    tag, time_start, time_stop = read(data, after, stop)
     reason = None
     if time_stop < stop:
         for oid, _, value_start, value_end in _walk_extensions(data, time_stop, stop):
@@ -269,8 +290,14 @@ def _time(tag: int, value: bytes) -> datetime:
     """A UTCTime or GeneralizedTime in the form that RFC 5280 section 5.1.2.6 allows; raises Malformed."""
     try:
         text = value.decode("ascii")
-        if tag == der.TIMES[0]:
+        if tag == _UTC_TIME:
             text = ("20" if int(text[:2]) < 50 else "19") + text
         return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as error:
         raise Malformed("a revocation date is no time", hint="obtain the CRL again: it is damaged") from error
+
+
+def _integer(value: int) -> bytes:
+    """The content octets of an INTEGER."""
+    size = ((value if value >= 0 else ~value).bit_length() // 8) + 1
+    return value.to_bytes(size, "big", signed=True)

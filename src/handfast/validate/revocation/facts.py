@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from handfast.findings import Finding
+from handfast.validate.certificate import Certificate
 from handfast.validate.revocation.crl_index import LoadedCRL
 
 
@@ -43,7 +46,7 @@ class RevocationPolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RevocationFacts:
-    """The evidence at hand: CRLs (loaded once, used for many chains), OCSP responses in DER, and other certificates."""
+    """The evidence at hand: CRLs (loaded once, used for many chains), OCSP responses, and certificates of signers."""
 
     crls: tuple[LoadedCRL, ...] = ()
     ocsp_responses: tuple[bytes, ...] = ()
@@ -53,11 +56,44 @@ class RevocationFacts:
 
 @dataclass(frozen=True, slots=True)
 class CertificationAuthority:
-    """Who issued a certificate: a certificate of the path, or a trust anchor that is only a name and a key."""
+    """Who issued a certificate: a certificate of the path, or a trust anchor that is only a name and a key.
 
-    name: x509.Name
-    public_key: CertificateIssuerPublicKeyTypes
-    certificate: x509.Certificate | None = None
+    name and spki are DER; a DSA key that inherits its parameters has them filled in here.
+    """
+
+    name: bytes
+    spki: bytes
+    certificate: Certificate | None = None
+
+    @property
+    def public_key(self) -> PublicKeyTypes | None:
+        """The key, or None when it is of no kind that is known."""
+        try:
+            return load_der_public_key(self.spki)
+        except (ValueError, UnsupportedAlgorithm):
+            return None
+
+    @property
+    def identity(self) -> tuple[bytes, bytes]:
+        """What tells this authority from every other."""
+        return (self.certificate.der if self.certificate else self.name), self.spki
+
+
+def authority_of(certificate: Certificate) -> CertificationAuthority:
+    """The subject of a certificate as a signer."""
+    return CertificationAuthority(certificate.subject, certificate.spki, certificate)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signers:
+    """How other signers of CRLs are found: a pool of certificates, and whether a valid path leads to one of them.
+
+    is_valid is asked only about certificates whose key did sign a CRL; the path must end at the same trust anchor as
+    the certificate's own (RFC 5280 section 6.3.3 f).
+    """
+
+    pool: tuple[Certificate, ...]
+    is_valid: Callable[[Certificate], bool]
 
 
 class FactKind(StrEnum):
@@ -75,7 +111,7 @@ class MissingFact:
 
     kind: FactKind
     urls: tuple[str, ...]
-    certificate: x509.Certificate
+    certificate: Certificate
     issuer: CertificationAuthority | None = None
 
 
@@ -101,11 +137,11 @@ class RevocationStatus:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One certificate to look up: it, its issuer, the moment, and how to find a path for another signer of CRLs."""
+    """One certificate to look up: it, its issuer, the moment, and how other signers of CRLs are found."""
 
-    certificate: x509.Certificate
+    certificate: Certificate
     issuer: CertificationAuthority
     at: datetime
     policy: RevocationPolicy
     facts: RevocationFacts
-    signer_path: Callable[[x509.Certificate], bool]
+    signers: Signers

@@ -104,7 +104,7 @@ def _singles_for(response: ocsp.OCSPResponse, question: Question) -> Iterator[oc
     for number, single in enumerate(response.responses):
         if number >= _MAXIMUM_SINGLES:
             return
-        if single.serial_number == question.certificate.serial_number and _is_about_issuer(single, question):
+        if single.serial_number == question.certificate.serial and _is_about_issuer(single, question):
             yield single
 
 
@@ -116,7 +116,7 @@ def _is_about_issuer(single: ocsp.OCSPSingleResponse, question: Question) -> boo
         return False
     if algorithm.name not in _CERT_ID_HASHES:
         return False
-    name = question.certificate.issuer.public_bytes()
+    name = question.certificate.issuer
     key = key_bits(question.issuer)
     return single.issuer_name_hash == _digest(algorithm, name) and single.issuer_key_hash == _digest(algorithm, key)
 

@@ -7,17 +7,18 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from handfast.validate.revocation import der
-from handfast.validate.revocation.crl import ask_crls, authority_of
-from handfast.validate.revocation.facts import CertificationAuthority, Question
-from handfast.validate.revocation.names import same_name
+from handfast.errors import Malformed
+from handfast.validate.certificate import Certificate, read_certificate
+from handfast.validate.der import SEQUENCE, items
+from handfast.validate.distinguished_names import same_name
+from handfast.validate.revocation.crl import ask_crls
+from handfast.validate.revocation.extensions import has_extension
+from handfast.validate.revocation.facts import CertificationAuthority, Question, authority_of
 
 _MAXIMUM_CERTIFICATES = 8
-_VERSION = 0xA0  # the explicit tag of the certificate's version
 _PSS = "1.2.840.113549.1.1.10"
 _WEAK_HASHES = {"md5", "sha1"}
 
@@ -38,7 +39,7 @@ def responder_problem(response: ocsp.OCSPResponse, question: Question, notices: 
     for certificate in _candidates(response, question):
         if not _names(response, authority_of(certificate)):
             continue
-        if not _signature_verifies(response, certificate.public_key()):
+        if not _signature_verifies(response, authority_of(certificate).public_key):
             problem = problem or "its signature does not verify with the responder's key"
             continue
         refused = _delegate_problem(certificate, question, notices)
@@ -57,42 +58,46 @@ def _weak_hash(response: ocsp.OCSPResponse, question: Question) -> str | None:
     return f"it is signed with {algorithm.name}" if algorithm is not None and algorithm.name in weak else None
 
 
-def _candidates(response: ocsp.OCSPResponse, question: Question) -> Iterator[x509.Certificate]:
-    yield from response.certificates[:_MAXIMUM_CERTIFICATES]
-    yield from question.policy.trusted_responders
-    yield from question.facts.certificates
+def _candidates(response: ocsp.OCSPResponse, question: Question) -> Iterator[Certificate]:
+    for certificate in (*response.certificates[:_MAXIMUM_CERTIFICATES], *question.policy.trusted_responders):
+        yield read_certificate(certificate)
+    yield from question.signers.pool
 
 
 def _names(response: ocsp.OCSPResponse, responder: CertificationAuthority) -> bool:
     """Whether the responderID is this one: by name, or by the SHA-1 of the key."""
     if response.responder_name is not None:
-        return same_name(response.responder_name, responder.name)
+        return same_name(response.responder_name.public_bytes(), responder.name)
     digest = hashes.Hash(hashes.SHA1())  # noqa: S303  # the identifier that RFC 6960 defines, no protection
     digest.update(key_bits(responder))
     return digest.finalize() == response.responder_key_hash
 
 
-def _delegate_problem(certificate: x509.Certificate, question: Question, notices: list[str]) -> str | None:
+def _delegate_problem(certificate: Certificate, question: Question, notices: list[str]) -> str | None:
     """Whether a certificate makes its subject a responder for the issuer; one that is configured needs no more."""
-    if certificate in question.policy.trusted_responders:
+    parsed = certificate.to_x509()
+    if parsed is None:
+        return "its responder's certificate cannot be read"
+    if parsed in question.policy.trusted_responders:
         return None
-    if not _is_issued_by(certificate, question.issuer):
+    if not _is_issued_by(parsed, certificate, question):
         return "its responder's certificate is not issued by the CA that issued the certificate"
-    if not certificate.not_valid_before_utc <= question.at <= certificate.not_valid_after_utc:
+    if not parsed.not_valid_before_utc <= question.at <= parsed.not_valid_after_utc:
         return "its responder's certificate is not valid at this time"
-    problem = _usage_problem(certificate)
+    problem = _usage_problem(parsed)
     return problem or _revocation_problem(certificate, question, notices)
 
 
-def _is_issued_by(certificate: x509.Certificate, issuer: CertificationAuthority) -> bool:
-    """Directly: name and signature. OpenSSL and RFC 6960 allow no certificate between."""
+def _is_issued_by(parsed: x509.Certificate, certificate: Certificate, question: Question) -> bool:
+    """Directly: name and signature. RFC 6960 allows no certificate between."""
+    issuer = question.issuer
     if not same_name(certificate.issuer, issuer.name):
         return False
     try:
-        how = (certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm)
-        return verifies(issuer.public_key, certificate.signature, certificate.tbs_certificate_bytes, how)
+        how = (parsed.signature_algorithm_parameters, parsed.signature_hash_algorithm)
     except (UnsupportedAlgorithm, ValueError, TypeError):
         return False
+    return verifies(issuer.public_key, certificate.signature, certificate.tbs, how)
 
 
 def _usage_problem(certificate: x509.Certificate) -> str | None:
@@ -115,16 +120,15 @@ def _usage_problem(certificate: x509.Certificate) -> str | None:
     return None
 
 
-def _revocation_problem(certificate: x509.Certificate, question: Question, notices: list[str]) -> str | None:
+def _revocation_problem(certificate: Certificate, question: Question, notices: list[str]) -> str | None:
     """With id-pkix-ocsp-nocheck, none; else by CRL only, since a responder cannot vouch for itself."""
-    try:
-        certificate.extensions.get_extension_for_class(x509.OCSPNoCheck)
-    except x509.ExtensionNotFound:
-        answer = ask_crls(replace(question, certificate=certificate))
-        if answer.entry is not None:
-            return "its responder's certificate is revoked"
-        if not answer.is_complete:
-            notices.append("whether the responder's own certificate is revoked is not known: it lacks ocsp-nocheck")
+    if has_extension(certificate, x509.OCSPNoCheck.oid):
+        return None
+    answer = ask_crls(replace(question, certificate=certificate))
+    if answer.entry is not None:
+        return "its responder's certificate is revoked"
+    if not answer.is_complete:
+        notices.append("whether the responder's own certificate is revoked is not known: it lacks ocsp-nocheck")
     return None
 
 
@@ -171,19 +175,8 @@ def _verify(key: object, signature: bytes, data: bytes, how: tuple[object, hashe
 
 
 def key_bits(authority: CertificationAuthority) -> bytes:
-    """The content of subjectPublicKey's BIT STRING, as its certificate encodes it: what OCSP hashes as the key."""
-    if authority.certificate is not None:
-        tbs = authority.certificate.tbs_certificate_bytes
-        start, end = der.expect(tbs, 0, len(tbs), der.SEQUENCE)
-        fields = list(der.elements(tbs, start, end))
-        _, at, _, stop = fields[6 if fields[0][0] == _VERSION else 5]
-        return _bits(tbs, at, stop)
-    encoded = authority.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return _bits(encoded, 0, len(encoded))
-
-
-def _bits(data: bytes, at: int, end: int) -> bytes:
-    start, stop = der.expect(data, at, end, der.SEQUENCE)
-    _, _, after = der.header(data, start, stop)
-    _, bits, bits_end = der.header(data, after, stop)
-    return data[bits + 1 : bits_end]
+    """The content of subjectPublicKey's BIT STRING: what OCSP hashes as the key. Raises Malformed."""
+    fields = items(authority.spki, SEQUENCE)
+    if len(fields) != 2:
+        raise Malformed("a public key is not an algorithm and bits", hint="obtain the CA certificate again")
+    return fields[1][1][1:]

@@ -1,13 +1,15 @@
 """Which certificates and reasons a CRL speaks for: its scope, met with distribution points (RFC 5280 6.3.3 b, d)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 
+from handfast.validate.certificate import Certificate
+from handfast.validate.distinguished_names import name_key, same_name
 from handfast.validate.revocation.crl_index import LoadedCRL
+from handfast.validate.revocation.extensions import read_extension
 from handfast.validate.revocation.facts import Question
-from handfast.validate.revocation.names import name_key, same_name
 
 ALL_REASONS = frozenset(x509.ReasonFlags) - {x509.ReasonFlags.unspecified, x509.ReasonFlags.remove_from_crl}
 
@@ -17,43 +19,34 @@ class Point:
     """One distribution point of a certificate, its relative name resolved. names is None: it names none."""
 
     names: frozenset[object] | None
-    crl_issuers: tuple[x509.Name, ...]
+    crl_issuers: tuple[bytes, ...]
     reasons: frozenset[x509.ReasonFlags]
-    urls: tuple[str, ...]
 
 
 def points_of(question: Question) -> Iterator[Point]:
     """The certificate's distribution points, then the one that stands for any list of its issuer."""
     issuer = question.certificate.issuer
-    for point in _distribution_points(question.certificate):
+    for point in read_extension(question.certificate, x509.CRLDistributionPoints) or ():
         yield _point(point, issuer)
-    yield Point(frozenset({name_key(issuer)}), (), ALL_REASONS, ())
+    yield Point(frozenset({name_key(issuer)}), (), ALL_REASONS)
 
 
-def _distribution_points(certificate: x509.Certificate) -> tuple[x509.DistributionPoint, ...]:
-    try:
-        return tuple(certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, TypeError):
-        # A certificate whose extensions cannot be read is refused by the path validation; here it points nowhere.
-        return ()
-
-
-def _point(point: x509.DistributionPoint, issuer: x509.Name) -> Point:
-    crl_issuers = tuple(name.value for name in point.crl_issuer or () if isinstance(name, x509.DirectoryName))
+def _point(point: x509.DistributionPoint, issuer: bytes) -> Point:
+    names = (name.value for name in point.crl_issuer or () if isinstance(name, x509.DirectoryName))
+    crl_issuers = tuple(name.public_bytes() for name in names)
     base = crl_issuers[0] if crl_issuers else issuer
-    names = _point_names(point.full_name, point.relative_name, base)
-    urls = tuple(name.value for name in point.full_name or () if isinstance(name, x509.UniformResourceIdentifier))
-    return Point(names, crl_issuers, point.reasons or ALL_REASONS, urls)
+    return Point(_point_names(point.full_name, point.relative_name, base), crl_issuers, point.reasons or ALL_REASONS)
 
 
 def _point_names(
-    full: list[x509.GeneralName] | None, relative: x509.RelativeDistinguishedName | None, base: x509.Name
+    full: Sequence[x509.GeneralName] | None, relative: x509.RelativeDistinguishedName | None, base: bytes
 ) -> frozenset[object] | None:
+    """The names of a point; a relative one is completed with the name of whoever issues the CRL."""
     if relative is not None:
-        return frozenset({name_key(x509.Name([*base.rdns, relative]))})
+        return frozenset({(*name_key(base), *name_key(x509.Name([relative]).public_bytes()))})
     if full is None:
         return None
-    return frozenset(name_key(n.value) if isinstance(n, x509.DirectoryName) else n for n in full)
+    return frozenset(name_key(n.value.public_bytes()) if isinstance(n, x509.DirectoryName) else n for n in full)
 
 
 def scope_problem(crl: LoadedCRL, point: Point, question: Question) -> str | None:
@@ -74,7 +67,7 @@ def scope_problem(crl: LoadedCRL, point: Point, question: Question) -> str | Non
 def _partition_problem(
     idp: x509.IssuingDistributionPoint, crl: LoadedCRL, point: Point, question: Question
 ) -> str | None:
-    names = _point_names(list(idp.full_name) if idp.full_name is not None else None, idp.relative_name, crl.issuer)
+    names = _point_names(idp.full_name, idp.relative_name, crl.issuer)
     if names is not None:
         wanted = point.names
         if wanted is None:
@@ -98,12 +91,10 @@ def reasons_of(crl: LoadedCRL, point: Point) -> frozenset[x509.ReasonFlags]:
     return point.reasons & idp.only_some_reasons
 
 
-def is_ca(certificate: x509.Certificate) -> bool:
+def is_ca(certificate: Certificate) -> bool:
     """Whether basicConstraints says that the subject is a CA."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, TypeError):
-        return False
+    constraints = read_extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def same_scope(one: LoadedCRL, other: LoadedCRL) -> bool:

@@ -1,6 +1,6 @@
 """The revocation step of a path: OCSP, then CRLs, then what policy says of not knowing (RFC 5280 6.1.3 a 3)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,9 +8,12 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from handfast.errors import Malformed
 from handfast.findings import Finding, Severity
+from handfast.validate.certificate import Certificate
 from handfast.validate.revocation.crl import Answer, ask_crls
 from handfast.validate.revocation.crl_index import Entry
+from handfast.validate.revocation.extensions import has_extension, read_extension
 from handfast.validate.revocation.facts import (
     CertificationAuthority,
     FactKind,
@@ -20,79 +23,79 @@ from handfast.validate.revocation.facts import (
     RevocationMode,
     RevocationPolicy,
     RevocationStatus,
+    Signers,
     Status,
 )
 from handfast.validate.revocation.ocsp import OCSPAnswer, ask_ocsp
+from handfast.validate.revocation.rules import REVOCATION_RULES
 
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
-_CRL_RULE, _OCSP_RULE = "RFC 5280 section 6.3.3", "RFC 6960 section 3.2"
-_REISSUE = "stop using it, and issue a new certificate with a new key"
-_NOT_ASKED = Finding(
-    "revocation-not-checked",
-    Severity.NOTICE,
-    "whether any certificate of this chain is revoked was not asked",
-    "give CRLs or OCSP responses, and ask for revocation to be required",
-    "RFC 5280 section 6.3",
-)
+_OCSP_RULE = "RFC 6960 section 3.2"
 
 
 def check_path(
-    path: Sequence[x509.Certificate],
-    anchor: CertificationAuthority,
+    path: Sequence[Certificate],
+    issuers: Sequence[CertificationAuthority],
     *,
     facts: RevocationFacts,
     policy: RevocationPolicy,
     at: datetime,
-    signer_path: Callable[[x509.Certificate], bool],
+    signers: Signers,
 ) -> tuple[RevocationStatus, ...]:
     """One status for each certificate of `path`, which begins with the leaf and ends before the trust anchor.
 
-    signer_path: whether a valid path leads from a CRL signer's certificate to the same trust anchor; asked only when
-    another certificate than the issuer's own signed a CRL. Raises nothing.
+    issuers: who issued each; the last is the trust anchor. signers: where other signers of CRLs and OCSP responses are
+    looked for. Raises nothing.
     """
     if policy.mode is RevocationMode.NONE:
         return tuple(
             RevocationStatus(Status.NOT_CHECKED, "", (_NOT_ASKED,) if not depth else ()) for depth in range(len(path))
         )
-    issuers = [_authority(certificate) for certificate in path[1:]] + [anchor]
     above = replace(policy, mode=RevocationMode.PREFER) if policy.leaf_only else policy
     questions = (
-        Question(certificate, issuer, at, above if depth else policy, facts, signer_path)
+        Question(certificate, issuer, at, above if depth else policy, facts, signers)
         for depth, (certificate, issuer) in enumerate(zip(path, issuers, strict=True))
     )
     return tuple(check_certificate(question) for question in questions)
 
 
-def _authority(certificate: x509.Certificate) -> CertificationAuthority:
-    return CertificationAuthority(certificate.subject, certificate.public_key(), certificate)  # type: ignore[arg-type]  # a key that cannot sign is refused when it is used
-
-
 def check_certificate(question: Question) -> RevocationStatus:
     """The status of one certificate. Raises nothing."""
+    try:
+        return _check(question)
+    except Malformed as error:
+        return _undetermined(question, OCSPAnswer(problems=(("the evidence", error.message),)), Answer())
+
+
+def _check(question: Question) -> RevocationStatus:
     by_ocsp = ask_ocsp(question) if question.facts.ocsp_responses else OCSPAnswer()
-    if by_ocsp.single is not None and by_ocsp.single.certificate_status is ocsp.OCSPCertStatus.REVOKED:
+    status = by_ocsp.single.certificate_status if by_ocsp.single else None
+    if by_ocsp.single is not None and status is ocsp.OCSPCertStatus.REVOKED:
         return _revoked_by_ocsp(by_ocsp.single, by_ocsp.source)
     by_crl = ask_crls(question) if question.facts.crls else Answer()
     if by_crl.entry is not None:
-        return _revoked(by_crl.entry, by_crl.source, _CRL_RULE)
-    if by_ocsp.single is not None and by_ocsp.single.certificate_status is ocsp.OCSPCertStatus.GOOD:
+        return _revoked(by_crl.entry, by_crl.source)
+    if status is ocsp.OCSPCertStatus.GOOD:
         return RevocationStatus(Status.GOOD, by_ocsp.source, tuple(_notices(by_ocsp)))
     if by_crl.is_complete:
         return RevocationStatus(Status.GOOD, by_crl.source)
-    if _is_exempt(question.certificate):
+    if has_extension(question.certificate, _NO_REVOCATION_AVAILABLE):
         return RevocationStatus(Status.EXEMPT, "the certificate says that no revocation information exists (RFC 9608)")
     return _undetermined(question, by_ocsp, by_crl)
 
 
-def _revoked(entry: Entry, source: str, reference: str) -> RevocationStatus:
+def _finding(code: str, severity: Severity, message: str, *, fix: str = "", reference: str = "") -> Finding:
+    rule = REVOCATION_RULES[code]
+    return Finding(code, severity, message, fix or rule.fix, reference or rule.reference)
+
+
+def _revoked(entry: Entry, source: str, reference: str = "") -> RevocationStatus:
     on_hold = entry.reason is x509.ReasonFlags.certificate_hold
-    reason = f" ({words(entry.reason)})" if entry.reason not in (None, x509.ReasonFlags.unspecified) else ""
-    message = (
-        f"{'on hold' if on_hold else 'revoked'} since {entry.revoked_at:%Y-%m-%d %H:%M} UTC{reason}, says {source}"
-    )
-    fix = "ask the CA why it is on hold, and to release it or to issue another" if on_hold else _REISSUE
-    finding = Finding("certificate-revoked", Severity.ERROR, message, fix, reference)
-    return RevocationStatus(Status.REVOKED, source, (finding,))
+    code, what = ("certificate-on-hold", "on hold") if on_hold else ("certificate-revoked", "revoked")
+    given = not on_hold and entry.reason not in {None, x509.ReasonFlags.unspecified}
+    reason = f" ({words(entry.reason)})" if given else ""
+    message = f"{what} since {entry.revoked_at:%Y-%m-%d %H:%M} UTC{reason}, says the {source}"
+    return RevocationStatus(Status.REVOKED, source, (_finding(code, Severity.ERROR, message, reference=reference),))
 
 
 def _revoked_by_ocsp(single: ocsp.OCSPSingleResponse, source: str) -> RevocationStatus:
@@ -107,16 +110,7 @@ def words(reason: x509.ReasonFlags | None) -> str:
 
 def _notices(answer: OCSPAnswer) -> Iterator[Finding]:
     for notice in answer.notices:
-        fix = "ask the operator of the responder, or use a CRL too"
-        yield Finding("ocsp-response-weak", Severity.NOTICE, notice, fix, _OCSP_RULE)
-
-
-def _is_exempt(certificate: x509.Certificate) -> bool:
-    try:
-        certificate.extensions.get_extension_for_oid(_NO_REVOCATION_AVAILABLE)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, TypeError):
-        return False
-    return True
+        yield _finding("ocsp-response-weak", Severity.NOTICE, notice)
 
 
 def _undetermined(question: Question, by_ocsp: OCSPAnswer, by_crl: Answer) -> RevocationStatus:
@@ -124,13 +118,9 @@ def _undetermined(question: Question, by_ocsp: OCSPAnswer, by_crl: Answer) -> Re
     required = question.policy.mode is RevocationMode.REQUIRE
     because = _because(by_ocsp, by_crl)
     consequence = "" if required else "; accepted all the same, because revocation is preferred and not required"
-    finding = Finding(
-        "revocation-undetermined",
-        Severity.ERROR if required else Severity.WARNING,
-        f"whether it is revoked cannot be told: {because}{consequence}",
-        _fix(missing),
-        "RFC 5280 section 6.3",
-    )
+    severity = Severity.ERROR if required else Severity.WARNING
+    message = f"whether it is revoked cannot be told: {because}{consequence}"
+    finding = _finding("revocation-undetermined", severity, message, fix=_fix(missing))
     return RevocationStatus(Status.UNDETERMINED, "", (finding,), missing)
 
 
@@ -149,9 +139,7 @@ def _because(by_ocsp: OCSPAnswer, by_crl: Answer) -> str:
 
 def _fix(missing: tuple[MissingFact, ...]) -> str:
     urls = [url for fact in missing for url in fact.urls]
-    if urls:
-        return f"fetch {urls[0]}, or give a current CRL of the issuer"
-    return "give a current CRL of the issuer; the certificate says no place to fetch one from"
+    return f"fetch {urls[0]}, or give a current CRL of the issuer" if urls else ""
 
 
 def missing_facts(question: Question, *, with_crl: bool = True) -> tuple[MissingFact, ...]:
@@ -164,33 +152,26 @@ def missing_facts(question: Question, *, with_crl: bool = True) -> tuple[Missing
     return tuple(found)
 
 
-def ocsp_urls(certificate: x509.Certificate) -> tuple[str, ...]:
+def ocsp_urls(certificate: Certificate) -> tuple[str, ...]:
     """The responders that authorityInfoAccess names (RFC 5280 section 4.2.2.1)."""
     return access_urls(certificate, AuthorityInformationAccessOID.OCSP)
 
 
-def access_urls(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> tuple[str, ...]:
+def access_urls(certificate: Certificate, method: x509.ObjectIdentifier) -> tuple[str, ...]:
     """The http and https URLs of one access method in authorityInfoAccess."""
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, TypeError):
-        return ()
-    return _http(item.access_location for item in found if item.access_method == method)
+    found = read_extension(certificate, x509.AuthorityInformationAccess)
+    return _http(item.access_location for item in found or () if item.access_method == method)
 
 
 def _crl_urls(
-    certificate: x509.Certificate, kind: type[x509.CRLDistributionPoints] | type[x509.FreshestCRL]
+    certificate: Certificate, kind: type[x509.CRLDistributionPoints] | type[x509.FreshestCRL]
 ) -> Iterator[tuple[str, ...]]:
-    try:
-        points = certificate.extensions.get_extension_for_class(kind).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, TypeError):
-        return
-    for point in points:
+    for point in read_extension(certificate, kind) or ():
         urls = _http(point.full_name or ())
         if urls:
             yield urls
 
 
-def _http(names: Iterator[x509.GeneralName] | Sequence[x509.GeneralName]) -> tuple[str, ...]:
+def _http(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
     uris = (name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
     return tuple(uri for uri in uris if uri.lower().startswith(("http://", "https://")))

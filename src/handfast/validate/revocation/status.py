@@ -48,9 +48,9 @@ def check_path(
     looked for. Raises nothing.
     """
     if policy.mode is RevocationMode.NONE:
-        return tuple(
-            RevocationStatus(Status.NOT_CHECKED, "", (_NOT_ASKED,) if not depth else ()) for depth in range(len(path))
-        )
+        message = "whether any certificate of this chain is revoked was not asked"
+        leaf = RevocationStatus(Status.NOT_CHECKED, "", (_finding("revocation-not-checked", Severity.NOTICE, message),))
+        return (leaf, *(RevocationStatus(Status.NOT_CHECKED, "") for _ in path[1:]))
     above = replace(policy, mode=RevocationMode.PREFER) if policy.leaf_only else policy
     questions = (
         Question(certificate, issuer, at, above if depth else policy, facts, signers)

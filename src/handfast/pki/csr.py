@@ -37,7 +37,7 @@ def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
         msg = f"{source} has {len(data)} bytes; a certificate request has at most {MAXIMUM_SIZE}"
         raise Malformed(msg, hint="give a certificate request")
     request = one_request(data, source)
-    public_key = request.public_key()
+    public_key = _public_key(request, source)
     require_strong(public_key)
     _require_possession(request, source)
     wishes = _wishes(request, source)
@@ -58,6 +58,14 @@ def build_request(key: PrivateKey, *, subject: x509.Name, names: Iterable[Name] 
         critical = not list(subject)
         builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=critical)
     return builder.sign(key, hash_for(key))  # type: ignore[arg-type]  # a DSA key never comes here
+
+
+def _public_key(request: x509.CertificateSigningRequest, source: str) -> PublicKey:
+    try:
+        return request.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        msg = f"the public key of the request in {source} cannot be read: {error}"
+        raise Malformed(msg, hint="make the request with a P-256 key") from None
 
 
 def _require_possession(request: x509.CertificateSigningRequest, source: str) -> None:

@@ -12,7 +12,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from handfast.errors import ConfigError, Unacceptable
 from handfast.findings import Finding, Severity
 from handfast.pki.issuer_identity import IssuerIdentity
-from handfast.pki.keys import KeyKind, PrivateKey, PublicKey, hash_for, key_identifier, kind_of, require_strong
+from handfast.pki.keys import KeyKind, PrivateKey, PublicKey, hash_for, key_identifier, kind_of
 from handfast.pki.lifetime import format_lifetime
 from handfast.pki.names import Name, from_general_names
 from handfast.pki.profile import KeyUsage, Profile
@@ -95,10 +95,9 @@ def draft_certificate(
     """Decide a certificate. It ends with its issuer when its lifetime would be longer.
 
     serial: 159 random bits, positive. now: aware. lifetime: from now on; None for the profile's.
-    Raises Unacceptable for a weak key or a lifetime over the profile's maximum, ConfigError for an issuer that has
-    expired. Does not ask whether the profile allows names and subject: handfast.checks.certificate does.
+    Raises Unacceptable for a lifetime over the profile's maximum, ConfigError for an issuer that has expired. Does not
+    ask whether the key is strong and whether the profile allows it all: handfast.checks.certificate does.
     """
-    require_strong(holder.public_key)
     not_before, not_after = _validity(profile, issuer, now=now, lifetime=lifetime)
     kind = kind_of(holder.public_key)
     first, last = _fixed_extensions(profile, issuer, kind)

@@ -2,7 +2,8 @@
 
 import hashlib
 from enum import StrEnum
-from typing import TypeAlias
+from functools import cache
+from typing import TypeAlias, TypeGuard
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, mlkem, rsa, x448, x25519
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from handfast.errors import Unacceptable
 from handfast.findings import Finding, Severity
 from handfast.pki import der
+from handfast.pki.published_keys import PUBLISHED
 from handfast.pki.rsa_weakness import rsa_findings
 
 PrivateKey: TypeAlias = CertificateIssuerPrivateKeyTypes
@@ -71,12 +73,33 @@ _USE = "make a P-256 key (the default), or one of: " + ", ".join(KeyKind)
 
 def kind_of(public_key: PublicKeyTypes) -> KeyKind | None:
     """The kind, or None for a key that is none of them. An RSA key of 2049 to 3071 bits is an rsa2048."""
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
+    if is_elliptic(public_key):
         return _CURVES.get(public_key.curve.name)
-    if isinstance(public_key, rsa.RSAPublicKey):
+    if is_rsa(public_key):
         fitting = [kind for bits, kind in _RSA_SIZES.items() if public_key.key_size >= bits]
         return fitting[-1] if fitting else None
-    return next((kind for cls, kind in _WITHOUT_SIZE if isinstance(public_key, cls)), None)
+    return _kind_without_size(type(public_key))
+
+
+# isinstance() with cryptography's abstract classes takes a microsecond; there are dozens on the way to a signature.
+@cache
+def _is_subclass(cls: type, base: type) -> bool:
+    return issubclass(cls, base)
+
+
+def is_elliptic(public_key: PublicKeyTypes) -> TypeGuard[ec.EllipticCurvePublicKey]:
+    """True for a public key on any elliptic curve with ECDSA."""
+    return _is_subclass(type(public_key), ec.EllipticCurvePublicKey)
+
+
+def is_rsa(public_key: PublicKeyTypes) -> TypeGuard[rsa.RSAPublicKey]:
+    """True for an RSA public key."""
+    return _is_subclass(type(public_key), rsa.RSAPublicKey)
+
+
+@cache
+def _kind_without_size(cls: type) -> KeyKind | None:
+    return next((kind for base, kind in _WITHOUT_SIZE if issubclass(cls, base)), None)
 
 
 def describe_key(public_key: PublicKeyTypes) -> str:
@@ -97,11 +120,11 @@ def describe_key(public_key: PublicKeyTypes) -> str:
 
 def key_findings(public_key: PublicKeyTypes) -> tuple[Finding, ...]:
     """Everything that makes this key unfit for a certificate; empty for a sound key. Does not ask who else has it."""
-    if isinstance(public_key, rsa.RSAPublicKey):
+    if is_rsa(public_key):
         numbers = public_key.public_numbers()
-        return rsa_findings(numbers.n, numbers.e)
+        return (*rsa_findings(numbers.n, numbers.e), *_published(public_key))
     if kind_of(public_key) is not None:
-        return ()
+        return _published(public_key)
     description = describe_key(public_key)
     if isinstance(public_key, ec.EllipticCurvePublicKey):
         return (
@@ -110,6 +133,13 @@ def key_findings(public_key: PublicKeyTypes) -> tuple[Finding, ...]:
     if any(isinstance(public_key, cls) for cls, _ in _NEVER_SIGN):
         return (_finding("key-cannot-sign", f"a {description} key agrees on secrets and cannot sign", "RFC 8410"),)
     return (_finding("weak-key-algorithm", f"nothing in use accepts a {description} key", "RFC 9325 section 4.5"),)
+
+
+def _published(public_key: PublicKeyTypes) -> tuple[Finding, ...]:
+    where = PUBLISHED.get(key_identifier(public_key))
+    if where is None:
+        return ()
+    return (_finding("weak-key-published", f"everybody has its private key: it is printed in {where}", "RFC 9500"),)
 
 
 def require_strong(public_key: PublicKeyTypes) -> None:
@@ -123,9 +153,13 @@ def require_strong(public_key: PublicKeyTypes) -> None:
 
 def key_identifier(public_key: PublicKeyTypes) -> bytes:
     """The 160-bit identifier of RFC 7093 section 2 method 1: the left of SHA-256 over the subjectPublicKey bits."""
-    info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    *_, bits = der.children(info, der.element_at(info))
-    return hashlib.sha256(info[bits.start + 1 : bits.end]).digest()[:20]
+    if is_elliptic(public_key):
+        bits = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    else:
+        info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        *_, last = der.children(info, der.element_at(info))
+        bits = info[last.start + 1 : last.end]
+    return hashlib.sha256(bits).digest()[:20]
 
 
 def hash_for(key: PrivateKey | PublicKeyTypes) -> hashes.HashAlgorithm | None:

@@ -1,6 +1,7 @@
 """Names as people type them, and as the subjectAltName carries them (RFC 5280 section 4.2.1.6, RFC 5890, SPIFFE ID)."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,22 +74,33 @@ def parse_names(texts: Iterable[str]) -> tuple[Name, ...]:
     """Several names, each once, in the order given. Raises Malformed for the first that is wrong, or for too many."""
     names = tuple(dict.fromkeys(parse_name(text) for text in texts))
     if len(names) > MAXIMUM_NAMES:
-        msg = f"{len(names)} names are too many for one certificate; the most is {MAXIMUM_NAMES}"
-        raise Malformed(msg, hint="use a wildcard, or several certificates")
+        raise _too_many(len(names))
     return names
 
 
 def from_general_names(general_names: Iterable[x509.GeneralName]) -> tuple[Name, ...]:
     """The names of a subjectAltName. Raises Malformed for a kind or a spelling that handfast does not certify."""
-    return parse_names(_text_of(general) for general in general_names)
+    names = tuple(dict.fromkeys(_name_of(general) for general in general_names))
+    if len(names) > MAXIMUM_NAMES:
+        raise _too_many(len(names))
+    return names
 
 
-def _text_of(general: x509.GeneralName) -> str:
-    for kind, cls in _GENERAL.items():
-        if isinstance(general, cls):
-            return f"{kind}:{general.value}"
+def _too_many(count: int) -> Malformed:
+    msg = f"{count} names are too many for one certificate; the most is {MAXIMUM_NAMES}"
+    return Malformed(msg, hint="use a wildcard, or several certificates")
+
+
+def _name_of(general: x509.GeneralName) -> Name:
+    kind = _KINDS_OF_GENERAL.get(type(general))
+    if kind is not None:
+        text = str(general.value)
+        if kind is NameKind.DNS and _PLAIN_HOST.fullmatch(text):
+            return Name(kind, text)
+        return Name(kind, _PARSERS[kind](Spelling(text, text)))
     if isinstance(general, x509.IPAddress):
-        return f"ip:{general.value}"
+        text = str(general.value)
+        return Name(NameKind.IP, text if "/" not in text else _parse_address(Spelling(text, text)))
     msg = f"a name of the kind {type(general).__name__} is asked for, which handfast does not certify"
     raise Malformed(msg, hint="ask for DNS names, IP addresses, e-mail addresses or URIs")
 
@@ -133,6 +145,9 @@ def _first_wrong_octet(body: str) -> int:
     return len(body)
 
 
+# Nearly every host name: nothing in it to convert or to refuse.
+_PLAIN_HOST = re.compile(r"(?=.{1,253}\Z)(?:(?=[^.]{1,63}\.)[a-z0-9]+(?:-[a-z0-9]+)*\.)*[a-z][a-z0-9]{0,62}")
+_KINDS_OF_GENERAL: Mapping[type, NameKind] = {cls: kind for kind, cls in _GENERAL.items()}
 _ADDRESS = frozenset("0123456789abcdefABCDEF.:[]")
 _ADDRESS_HINT = "an address looks like 192.0.2.1 or 2001:db8::1"
 _KINDS = {kind.value: kind for kind in NameKind}

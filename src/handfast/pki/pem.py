@@ -24,7 +24,7 @@ _HEADER = re.compile(rb"\A(?:[A-Za-z0-9-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)+\s*\n")
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds, each kind in the order of the file."""
+    """What a file holds, each kind in the order of the file. Requests are not proven: handfast.pki.csr does that."""
 
     certificates: tuple[x509.Certificate, ...] = ()
     requests: tuple[x509.CertificateSigningRequest, ...] = ()

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from handfast.findings import Finding, Severity
 from handfast.pki.draft import Draft
+from handfast.pki.keys import is_elliptic, is_rsa
 
 CODES = {
     "key-usage-missing": "the certificate does not say what its key may do",
@@ -35,9 +35,9 @@ def check(draft: Draft) -> Iterator[Finding]:
             "a CA may not sign certificates" if draft.is_ca else "a certificate that is not a CA may sign certificates"
         )
         yield Finding("key-usage-ca", Severity.ERROR, message, "issue it again with the profile for it", _REFERENCE)
-    if (usage.key_encipherment or usage.data_encipherment) and not isinstance(draft.public_key, rsa.RSAPublicKey):
+    if (usage.key_encipherment or usage.data_encipherment) and not is_rsa(draft.public_key):
         yield _impossible("encipher")
-    if usage.key_agreement and not isinstance(draft.public_key, ec.EllipticCurvePublicKey):
+    if usage.key_agreement and not is_elliptic(draft.public_key):
         yield _impossible("agree on secrets")
 
 

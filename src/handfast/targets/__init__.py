@@ -1,0 +1,1 @@
+"""Relying parties: one file each, with everything one must know to switch mutual TLS on there."""

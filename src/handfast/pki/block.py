@@ -154,6 +154,8 @@ def _wrong(block: Block, what: str, error: Exception) -> Malformed:
         msg = f"the block {block.label} in {block.source} holds a {str(actual).lower()} inside"
         return Malformed(msg, hint="its BEGIN and END lines are wrong; export it again")
     reason = str(error).strip().split("\n")[0].rstrip(".")[:200] or type(error).__name__
+    if "asn1" in reason.lower():
+        reason = "its structure is wrong"
     return Malformed(f"the {what} in {block.source} cannot be read: {reason}", hint=_AGAIN)
 
 

@@ -116,7 +116,7 @@ def _recognize(body: str) -> NameKind:
 
 
 def _looks_like_address(body: str) -> bool:
-    last = body.rstrip(".").rpartition(".")[2]
+    last = body.partition("/")[0].rstrip(".").rpartition(".")[2]
     return last.isascii() and last.isdigit()
 
 

@@ -67,7 +67,8 @@ def read(data: bytes, *, password: bytes | None = None, source: str = "input") -
     if data[:1] == b"\x30":
         items = block.items_of_der(data, password=password, source=source)
     elif _BEGIN.search(data):
-        items = [item for one in _blocks(data, source) for item in block.items_of(one, password=password)]
+        blocks = list(_blocks(data, source))
+        items = [item for one in blocks for item in block.items_of(one, password=password)]
     else:
         raise block.not_pem(data, source)
     return _sorted(items, source)

@@ -1,0 +1,97 @@
+"""Certificate requests: proven, wished, refused."""
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from handfast.errors import Malformed, Unacceptable
+from handfast.pki.csr import MAXIMUM_SIZE, build_request, parse_request
+from handfast.pki.keys import KeyKind
+from handfast.pki.names import parse_names
+from handfast.pki.pem import to_pem
+from handfast.pki.subject import parse_subject
+from tests.pki_factory import key_of
+
+SUBJECT = parse_subject("CN=alice,O=Example")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KeyKind if kind not in {KeyKind.RSA3072, KeyKind.RSA4096}])
+def test_a_request_of_every_kind_of_key_is_made_and_proven(kind: KeyKind) -> None:
+    names = parse_names(["a.example", "192.0.2.1", "alice@example.com", "spiffe://example.org/a"])
+    made = build_request(key_of(kind), subject=SUBJECT, names=names)
+    for data in (to_pem(made).encode(), made.public_bytes(Encoding.DER)):
+        request = parse_request(data)
+        assert request.public_key == key_of(kind).public_key()
+        assert (request.subject, request.names) == (SUBJECT, names)
+        assert request.der == made.public_bytes(Encoding.DER)
+
+
+def test_a_request_without_names_wishes_nothing() -> None:
+    request = parse_request(to_pem(build_request(key_of(), subject=SUBJECT)).encode())
+    assert (request.names, request.wishes) == ((), ())
+
+
+def test_with_an_empty_subject_the_names_are_critical() -> None:
+    (wish,) = build_request(key_of(), subject=x509.Name([]), names=parse_names(["a.example"])).extensions
+    assert wish.critical
+
+
+def test_every_extension_is_a_wish() -> None:
+    builder = x509.CertificateSigningRequestBuilder(SUBJECT)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    request = parse_request(sign(builder))
+    assert [type(wish.value) for wish in request.wishes] == [x509.BasicConstraints]
+    assert request.names == ()
+
+
+def sign(builder: x509.CertificateSigningRequestBuilder) -> bytes:
+    key = key_of()
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def test_attributes_beside_extensions_do_no_harm() -> None:
+    builder = x509.CertificateSigningRequestBuilder(SUBJECT)
+    builder = builder.add_attribute(x509.oid.AttributeOID.CHALLENGE_PASSWORD, b"secret")
+    builder = builder.add_attribute(x509.oid.AttributeOID.UNSTRUCTURED_NAME, b"printer")
+    assert parse_request(sign(builder)).subject == SUBJECT
+
+
+def test_a_request_signed_by_another_key_is_refused() -> None:
+    data = bytearray(build_request(key_of(), subject=SUBJECT).public_bytes(Encoding.DER))
+    data[-1] ^= 1
+    with pytest.raises(Malformed, match="not signed by the key in it"):
+        parse_request(bytes(data))
+
+
+def test_a_request_changed_after_it_was_signed_is_refused() -> None:
+    data = build_request(key_of(), subject=SUBJECT).public_bytes(Encoding.DER).replace(b"alice", b"mable")
+    with pytest.raises(Malformed, match="not signed by the key in it"):
+        parse_request(data)
+
+
+def test_a_request_with_a_weak_key_is_refused() -> None:
+    weak = rsa.generate_private_key(65537, 1024)
+    with pytest.raises(Unacceptable, match="1024 bits is too short"):
+        parse_request(to_pem(build_request(weak, subject=SUBJECT)).encode())
+
+
+def test_a_request_for_a_name_of_another_kind_is_refused() -> None:
+    names = x509.SubjectAlternativeName([x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))])
+    builder = x509.CertificateSigningRequestBuilder(SUBJECT).add_extension(names, critical=False)
+    with pytest.raises(Malformed, match="RegisteredID"):
+        parse_request(sign(builder))
+
+
+def test_the_size_is_bounded() -> None:
+    with pytest.raises(Malformed, match="at most 65536"):
+        parse_request(b"\x30" * (MAXIMUM_SIZE + 1))
+    with pytest.raises(Malformed, match="DER"):
+        parse_request(b"\x30" * MAXIMUM_SIZE)
+
+
+def test_a_key_where_a_request_is_wanted_is_refused() -> None:
+    with pytest.raises(Malformed, match=r"alice\.csr holds a private key"):
+        parse_request(to_pem(ed25519.Ed25519PrivateKey.generate()).encode(), source="alice.csr")

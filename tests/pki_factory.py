@@ -46,9 +46,13 @@ def new_key(kind: KeyKind = KeyKind.P256) -> PrivateKey:
     return classes[kind].generate()  # type: ignore[no-any-return, attr-defined]  # each class has it
 
 
-@cache
 def key_of(kind: KeyKind = KeyKind.P256) -> PrivateKey:
     """One key of each kind for the whole run: making RSA keys is slow."""
+    return _key_of(kind)
+
+
+@cache
+def _key_of(kind: KeyKind) -> PrivateKey:
     return new_key(kind)
 
 
@@ -106,8 +110,13 @@ def new_authority(kind: KeyKind = KeyKind.P256, *, now: datetime = NOW, urls: Pu
     return Authority(root, root_key, issuing, issuing_key, identity_of(issuing, urls), now)
 
 
-@cache
 def authority_of(kind: KeyKind = KeyKind.P256) -> Authority:
+    """One authority with keys of each kind for the whole run."""
+    return _authority_of(kind)
+
+
+@cache
+def _authority_of(kind: KeyKind) -> Authority:
     return new_authority(kind)
 
 

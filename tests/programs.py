@@ -1,0 +1,17 @@
+"""The real programs that tests run handfast against: a missing one is named, and in CI it is a failure."""
+
+import os
+import shutil
+
+import pytest
+
+
+def required_program(name: str) -> str:
+    """The path of a program; skips the test when there is none, and fails it in CI."""
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+    if path is None:
+        message = f"{name} is not installed: run scripts/install-programs"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return path

@@ -52,7 +52,7 @@ def readable_name(name: bytes) -> str:
 
 def _label(oid: bytes) -> str:
     text = dotted(oid)
-    return x509.NameAttribute(x509.ObjectIdentifier(text), "x", _validate=False).rfc4514_attribute_name
+    return x509.NameAttribute(x509.ObjectIdentifier(text), "xx", _validate=False).rfc4514_attribute_name
 
 
 def _set_members(rdn: bytes) -> list[tuple[int, bytes, bytes]]:

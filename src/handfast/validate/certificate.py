@@ -1,7 +1,6 @@
 """A certificate as the validator sees it: one pass over its DER, extensions left undecoded (RFC 5280 section 4.1)."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,6 +20,7 @@ from handfast.validate.der import (
     read,
 )
 from handfast.validate.distinguished_names import name_key, readable_name
+from handfast.validate.extensions import Decoded, Extension, decode
 
 MAXIMUM_BYTES = 1 << 20
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
@@ -28,20 +28,14 @@ _VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
 _VERSIONS = {b"\x02\x01\x01": 2, b"\x02\x01\x02": 3}
 
 
-class Extension(NamedTuple):
-    """One extension: whether it is critical, and the DER of its value."""
-
-    critical: bool
-    value: bytes
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
     """One certificate, taken apart. Made by read_certificate().
 
     `tbs` is what was signed; `issuer`, `subject`, `spki` and the algorithms are DER; `not_before` and `not_after` are
-    `YYYYMMDDHHMMSSZ`; `extensions` are keyed by the content octets of their OID. `oddities` are what the encoding
-    itself got wrong without hindering the reading: pairs of a rule's code and a message.
+    `YYYYMMDDHHMMSSZ`; `extensions` are keyed by the content octets of their OID, `says` is what they say.
+    `oddities` are what the encoding itself got wrong without hindering the reading: pairs of a rule's code and a
+    message.
     """
 
     der: bytes
@@ -57,6 +51,7 @@ class Certificate:
     subject: bytes
     spki: bytes
     extensions: dict[bytes, Extension]
+    says: Decoded
     oddities: tuple[tuple[str, str], ...]
 
     @property
@@ -65,9 +60,20 @@ class Certificate:
         return self.issuer == self.subject or name_key(self.issuer) == name_key(self.subject)
 
     @property
+    def is_ca(self) -> bool:
+        """Whether basicConstraints says that the subject is a CA."""
+        found = self.says.basic_constraints
+        return found is not None and found.is_ca
+
+    @property
     def name(self) -> str:
         """The subject for people's eyes."""
         return readable_name(self.subject)
+
+    @property
+    def issuer_name(self) -> str:
+        """The issuer for people's eyes."""
+        return readable_name(self.issuer)
 
     def to_x509(self) -> x509.Certificate | None:
         """The certificate as cryptography's value; None where its parser refuses it (a DSA key that inherits)."""
@@ -120,7 +126,7 @@ def _read_signed(data: bytes, span: tuple[int, int], outer: tuple[bytes, bytes, 
     return Certificate(
         data, *outer, version, serial, data[after_serial:after_algorithm], data[after_algorithm:after_issuer],
         not_before, not_after, data[after_validity:after_subject], data[after_subject:after_spki],
-        extensions, tuple(oddities),
+        extensions, decode(extensions), tuple(oddities),
     )  # fmt: skip
 
 

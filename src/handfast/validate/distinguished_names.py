@@ -13,10 +13,15 @@ EMPTY = b"\x30\x00"
 Key = tuple[frozenset[tuple[bytes, str | bytes]], ...]
 
 
+def parts(name: bytes) -> tuple[tuple[tuple[bytes, str | bytes], ...], ...]:
+    """The types and values of a Name in DER, as spelled; a value that is no text is DER. Raises Malformed."""
+    return tuple(tuple(_attribute(pair) for _, _, pair in _set_members(rdn)) for _, _, rdn in items(name, SEQUENCE))
+
+
 @lru_cache(maxsize=2048)
 def name_key(name: bytes) -> Key:
     """A value that is equal for equal names, from the DER of a Name. Raises Malformed."""
-    return tuple(frozenset(_attribute(pair) for _, _, pair in _set_members(rdn)) for _, _, rdn in items(name, SEQUENCE))
+    return tuple(frozenset((oid, _folded(value)) for oid, value in rdn) for rdn in parts(name))
 
 
 def same_name(one: bytes, other: bytes) -> bool:
@@ -35,19 +40,22 @@ def is_within(name: Key, subtree: Key) -> bool:
 
 
 def attributes(name: bytes, oid: bytes) -> tuple[str, ...]:
-    """The values of one attribute type, folded, in the name."""
-    found = (value for rdn in name_key(name) for kind, value in rdn if kind == oid)
+    """The texts of one attribute type in the name, as spelled. Raises Malformed."""
+    found = (value for rdn in parts(name) for kind, value in rdn if kind == oid)
     return tuple(value for value in found if isinstance(value, str))
 
 
 def readable_name(name: bytes) -> str:
     """The name for people's eyes, most specific part first; never raises."""
     try:
-        key = name_key(name)
+        found = ["+".join(f"{_label(oid)}={_shown(value)}" for oid, value in rdn) for rdn in parts(name)]
     except Malformed:
         return "a name that cannot be read"
-    parts = [f"{_label(oid)}={value if isinstance(value, str) else value.hex()}" for rdn in key for oid, value in rdn]
-    return ",".join(reversed(parts)) or "(empty name)"
+    return ",".join(reversed(found)) or "(empty name)"
+
+
+def _shown(value: str | bytes) -> str:
+    return value if isinstance(value, str) else f"#{value.hex()}"
 
 
 def _label(oid: bytes) -> str:
@@ -63,21 +71,23 @@ def _set_members(rdn: bytes) -> list[tuple[int, bytes, bytes]]:
 
 
 def _attribute(pair: bytes) -> tuple[bytes, str | bytes]:
-    parts = items(pair, SEQUENCE)
-    if len(parts) != 2 or parts[0][0] != OBJECT_IDENTIFIER:
+    pieces = items(pair, SEQUENCE)
+    if len(pieces) != 2 or pieces[0][0] != OBJECT_IDENTIFIER:
         raise malformed("a part of a name is not a type and a value")
-    tag, octets, whole = parts[1]
+    tag, octets, whole = pieces[1]
     codec = _DECODERS.get(tag)
     if codec is None:
-        return parts[0][1], whole
+        return pieces[0][1], whole
     try:
         text = octets.decode(codec)
     except UnicodeDecodeError as error:
         raise malformed("a part of a name is not text in the encoding that it claims") from error
-    return parts[0][1], _folded(text)
+    return pieces[0][1], text
 
 
 @lru_cache(maxsize=2048)
-def _folded(text: str) -> str:
+def _folded(text: str | bytes) -> str | bytes:
     """Case and inner white space do not count (RFC 4518, as far as RFC 5280 section 7.1 asks for it)."""
+    if isinstance(text, bytes):
+        return text
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

@@ -28,6 +28,6 @@ class Notebook:
         fatal_at = _EVERY_LEVEL if finding.severity is Severity.ERROR else _NO_LEVEL
         self.located.append(Located(finding, position, fatal_at))
 
-    def refuses_at(self, level: Level) -> bool:
-        """Whether something written down so far is fatal at that level."""
-        return any(level in located.fatal_at for located in self.located)
+    def fatal_at(self, level: Level) -> list[Located]:
+        """What was written down so far that is fatal at that level."""
+        return [located for located in self.located if level in located.fatal_at]

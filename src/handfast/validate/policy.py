@@ -18,26 +18,28 @@ ANY_POLICY = "2.5.29.32.0"
 class Purpose:
     """What the leaf's key is used for: an extended key usage, and the key usages of which one is needed.
 
-    No extended_key_usages: every certificate will do. `is_server` adds what the CA/Browser Forum asks of TLS servers.
+    No extended_key_usages: every certificate will do. `is_tls` and `is_server` add what is asked of TLS peers.
     """
 
     name: str
     extended_key_usages: tuple[str, ...] = ()
     key_usages: tuple[str, ...] = ()
     accepts_any: bool = True
+    requires_extended_key_usage: bool = False
+    is_tls: bool = False
     is_server: bool = False
 
 
-_SIGN = ("digitalSignature",)
 PURPOSES = {
     purpose.name: purpose
     for purpose in (
         Purpose("any"),
-        Purpose("client", (oids.CLIENT_AUTH.dotted_string,), ("digitalSignature", "keyAgreement")),
+        Purpose("client", (oids.CLIENT_AUTH.dotted_string,), ("digitalSignature", "keyAgreement"), is_tls=True),
         Purpose(
             "server",
             (oids.SERVER_AUTH.dotted_string,),
             ("digitalSignature", "keyEncipherment", "keyAgreement"),
+            is_tls=True,
             is_server=True,
         ),
         Purpose(
@@ -50,7 +52,13 @@ PURPOSES = {
             (oids.DOCUMENT_SIGNING.dotted_string, oids.MICROSOFT_DOCUMENT_SIGNING.dotted_string),
             ("digitalSignature", "nonRepudiation"),
         ),
-        Purpose("ocsp", (oids.OCSP_SIGNING.dotted_string,), _SIGN, accepts_any=False),
+        Purpose(
+            "ocsp",
+            (oids.OCSP_SIGNING.dotted_string,),
+            ("digitalSignature", "nonRepudiation"),
+            accepts_any=False,
+            requires_extended_key_usage=True,
+        ),
     )
 }
 ANY, CLIENT, SERVER = PURPOSES["any"], PURPOSES["client"], PURPOSES["server"]

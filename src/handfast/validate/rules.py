@@ -41,6 +41,9 @@ RULES: Mapping[str, Rule] = dict((
     rule("key-rsa-odd-size", "S--", "CA/Browser Forum BR 6.1.5", "use an RSA key whose size is a multiple of 8 bits"),
     rule("key-too-large", "SRL", "6.1", "use RSA with at most 16384 bits and an exponent of at most 64 bits"),
     rule("key-rsa-exponent", "SRL", "RFC 8017 section 3.1", "make a new key with the exponent 65537"),
+    rule("key-rsa-broken", "SRL", "CA/Browser Forum BR 6.1.1.3",
+         "make a new key at once: this one's private key can be computed"),
+    rule("key-curve-explicit", "SR-", "RFC 5480 section 2.1.1", "make a new key on a named curve, as P-256"),
     rule("key-curve-not-common", "S--", "CA/Browser Forum BR 6.1.5", "use P-256, P-384 or P-521"),
     rule("key-dsa", "S--", "FIPS 186-5", "use P-256 or RSA: DSA is withdrawn"),
     # The form of the certificate
@@ -119,6 +122,8 @@ RULES: Mapping[str, Rule] = dict((
          "have it issued for names under one registered domain"),
     rule("name-mismatch", "SRL", "RFC 9525 section 6",
          "connect by a name in the certificate, or have it issued with this name"),
+    rule("common-name-not-a-name", "S--", "CA/Browser Forum BR 7.1.4.3",
+         "have it issued without a common name, or with one that is a subject alternative name letter for letter"),
     rule("name-in-common-name-only", "SR-", "RFC 9525 section 2",
          "have it issued with the name as subject alternative name: the common name no longer counts"),
     # Name constraints
@@ -139,7 +144,7 @@ RULES: Mapping[str, Rule] = dict((
     rule("policy-required", "SRL", "6.1.5 (g)",
          "have it issued under one of the certificate policies that are asked for"),
     rule("policy-mapping-any", "SRL", "6.1.4 (a)", "issue the CA certificate anew without a mapping of anyPolicy"),
-    rule("policy-constraints-not-critical", "SR-", "4.2.1.11",
+    rule("policy-constraints-not-critical", "S--", "4.2.1.11",
          "issue the CA certificate anew with policyConstraints critical"),
     rule("policy-constraints-empty", "SR-", "4.2.1.11",
          "issue the CA certificate anew without the empty policyConstraints"),

@@ -1,8 +1,8 @@
 """The throw-away PKI of a proof: a root, an issuing CA, a server, and every visitor that one must tell apart."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from handfast.targets.contract import Case
 
@@ -35,6 +35,8 @@ class ThrowAwayPki:
     """Everything that a proof needs, in memory. PEM throughout; `crls` are the root's and the issuing CA's.
 
     server_name is what the server certificates are for. bad_servers: certificates that a client must refuse, by name.
+    crls: none of the visitors revoked yet. revoke(serials): the CRLs anew, with these serial numbers of the issuing CA.
+    expiring(name, lifetime): a visitor who is welcome from now until then.
     """
 
     server_name: str
@@ -45,3 +47,5 @@ class ThrowAwayPki:
     bad_servers: Mapping[str, Pair]
     visitors: Mapping[Case, Visitor]
     crls: str
+    revoke: Callable[[Iterable[int]], str]
+    expiring: Callable[[str, timedelta], Visitor]

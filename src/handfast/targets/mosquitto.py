@@ -119,7 +119,7 @@ target = Target(
         "in topics: %u of an ACL pattern; to plugins as the user name",
     ),
     refusals=(
-        Refusal(Case.NO_CERTIFICATE, "alert certificate required", "peer did not return a certificate"),
+        Refusal(Case.NO_CERTIFICATE, f"alert certificate required{_OR_LOST}", "peer did not return a certificate"),
         Refusal(Case.SELF_SIGNED, f"alert unknown ca{_OR_LOST}", _VERIFY_FAILED),
         Refusal(Case.OTHER_CA, f"alert unknown ca{_OR_LOST}", _VERIFY_FAILED),
         Refusal(Case.NO_INTERMEDIATE, f"alert unknown ca{_OR_LOST}", _VERIFY_FAILED),

@@ -51,11 +51,19 @@ class _Broker:
         return Running(
             visit=self.visit,
             reload=self.reload,
-            stop=lambda: self.process.stop(),
-            alive=lambda: self.process.alive(),
+            stop=self.stop,
+            alive=self.alive,
             log=self.process.output,
             kick=self.restart,
         )
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.stop()
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.alive()
 
     def visit(self, visit: Visit) -> Observation:
         """Connect as an MQTT client."""
@@ -70,7 +78,7 @@ class _Broker:
 
     def restart(self) -> None:
         """As `systemctl restart`: every session ends."""
-        self.process.stop()
+        self.stop()
         self.process = self.start()
 
 

@@ -1,12 +1,12 @@
 """Distinguished names compared as RFC 5280 section 7.1 says: case, white space and string type do not count."""
 
 import unicodedata
-from functools import lru_cache
 
 from cryptography import x509
 
 from handfast.errors import Malformed
 from handfast.validate.der import OBJECT_IDENTIFIER, SEQUENCE, SET, dotted, items, malformed
+from handfast.validate.memory import remembering
 
 _DECODERS = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
 EMPTY = b"\x30\x00"
@@ -18,7 +18,7 @@ def parts(name: bytes) -> tuple[tuple[tuple[bytes, str | bytes], ...], ...]:
     return tuple(tuple(_attribute(pair) for _, _, pair in _set_members(rdn)) for _, _, rdn in items(name, SEQUENCE))
 
 
-@lru_cache(maxsize=2048)
+@remembering(most=2048)
 def name_key(name: bytes) -> Key:
     """A value that is equal for equal names, from the DER of a Name. Raises Malformed."""
     return tuple(frozenset((oid, _folded(value)) for oid, value in rdn) for rdn in parts(name))
@@ -85,7 +85,6 @@ def _attribute(pair: bytes) -> tuple[bytes, str | bytes]:
     return pieces[0][1], text
 
 
-@lru_cache(maxsize=2048)
 def _folded(text: str | bytes) -> str | bytes:
     """Case and inner white space do not count (RFC 4518, as far as RFC 5280 section 7.1 asks for it)."""
     if isinstance(text, bytes):

@@ -9,7 +9,7 @@ from cryptography import x509
 from handfast.errors import Malformed, Unacceptable
 from handfast.validate.anchor import TrustAnchor
 from handfast.validate.build import Pool, Search
-from handfast.validate.certificate import Certificate, read_certificate
+from handfast.validate.certificate import Certificate, moment_of, read_authority, read_certificate
 from handfast.validate.diagnosis import explain, missing_issuer
 from handfast.validate.findings import Notebook
 from handfast.validate.path import Examination, Path
@@ -45,7 +45,7 @@ def examine(
         general.note("malformed-certificate", 0, error.message)
         return Report(policy, at, (), None, tuple(general.located))
     pool = tuple(_readable((*intermediates, *facts.certificates), general))
-    search = Search(Pool(anchors, pool), policy, f"{at:%Y%m%d%H%M%S}Z".rjust(15, "0").encode())
+    search = Search(Pool(anchors, pool), policy, moment_of(at))
     return _Inquiry(search, policy, at, facts, pool).answer(subject, anchors, general)
 
 
@@ -71,7 +71,7 @@ def validate(
 def _readable(sources: Iterable[x509.Certificate | bytes], notebook: Notebook) -> Iterator[Certificate]:
     for number, source in enumerate(sources, start=1):
         try:
-            yield read_certificate(source)
+            yield read_authority(source)
         except Malformed as error:
             notebook.note("intermediate-unreadable", None, f"certificate {number} of the chain: {error.message}")
 
@@ -115,7 +115,7 @@ class _Inquiry:
         yield from self.search.paths(leaf)
 
     def _examine(self, path: Path) -> _Verdict:
-        examination = _start(path, self.policy, self.at)
+        examination = _start(path, self.policy, self.search.moment)
         check(examination)
         verdict = _Verdict(examination)
         if not examination.notebook.fatal_at(self.policy.level):
@@ -147,7 +147,7 @@ class _Inquiry:
             self.policy, purpose=ANY, names=(), directory_name=None, pins=frozenset(), policies=None,
             require_explicit_policy=False,
         )  # fmt: skip
-        verdict = _Verdict(_start(path, policy, self.at))
+        verdict = _Verdict(_start(path, policy, self.search.moment))
         check(verdict.examination)
         if verdict.examination.notebook.fatal_at(policy.level):
             return False
@@ -168,7 +168,9 @@ class _Inquiry:
 
     def _without_path(self, leaf: Certificate, general: Notebook) -> Report:
         way = explain(self.search, leaf, general)
-        examination = Examination(Path(way, TrustAnchor(b"", b"")), self.policy, self.at, general, way, len(way))
+        examination = Examination(
+            Path(way, TrustAnchor(b"", b"")), self.policy, self.search.moment, general, way, len(way)
+        )
         check(examination)
         return Report(
             self.policy, self.at, way, None, tuple(general.located),
@@ -176,8 +178,8 @@ class _Inquiry:
         )  # fmt: skip
 
 
-def _start(path: Path, policy: Policy, at: datetime) -> Examination:
+def _start(path: Path, policy: Policy, moment: bytes) -> Examination:
     notebook = Notebook()
     if not path.certificates:
         notebook.note("leaf-is-anchor", 0, "the certificate itself is the trust anchor")
-    return Examination(path, policy, at, notebook, path.chain, len(path.certificates))
+    return Examination(path, policy, moment, notebook, path.chain, len(path.certificates))

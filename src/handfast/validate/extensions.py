@@ -1,7 +1,6 @@
 """The extensions that path validation processes, decoded once and strictly (RFC 5280 section 4.2)."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from handfast.errors import Malformed
@@ -21,6 +20,7 @@ from handfast.validate.der import (
     malformed,
 )
 from handfast.validate.general_names import GeneralName, general_name, general_names
+from handfast.validate.memory import remembering
 from handfast.validate.policy_extensions import (
     PolicyConstraints,
     inhibit_any_policy,
@@ -70,7 +70,7 @@ class NameConstraints(NamedTuple):
     excluded: tuple[Subtree, ...] | None
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def basic_constraints(value: bytes) -> BasicConstraints:
     """BasicConstraints ::= SEQUENCE { cA BOOLEAN DEFAULT FALSE, pathLenConstraint INTEGER (0..MAX) OPTIONAL }."""
     parts = items(value, SEQUENCE)
@@ -84,7 +84,7 @@ def basic_constraints(value: bytes) -> BasicConstraints:
     return BasicConstraints(is_ca, path_length)
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def key_usage(value: bytes) -> frozenset[str]:
     """KeyUsage ::= BIT STRING, as the names of the bits that are set."""
     octets = content(value, BIT_STRING)
@@ -94,7 +94,7 @@ def key_usage(value: bytes) -> frozenset[str]:
     return frozenset(name for name, bit in zip(KEY_USAGES, bits, strict=False) if bit == "1")
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def extended_key_usage(value: bytes) -> frozenset[str]:
     """ExtKeyUsageSyntax ::= SEQUENCE SIZE (1..MAX) OF KeyPurposeId, in digits and dots."""
     parts = items(value, SEQUENCE)
@@ -108,7 +108,7 @@ def subject_key_identifier(value: bytes) -> bytes:
     return content(value, OCTET_STRING)
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def authority_key_identifier(value: bytes) -> AuthorityKeyIdentifier:
     """AuthorityKeyIdentifier ::= SEQUENCE { [0] keyIdentifier, [1] authorityCertIssuer, [2] serial }, each optional."""
     parts = {tag: octets for tag, octets, _ in items(value, SEQUENCE)}
@@ -117,7 +117,7 @@ def authority_key_identifier(value: bytes) -> AuthorityKeyIdentifier:
     return AuthorityKeyIdentifier(parts.get(0x80), 0xA1 in parts)
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def name_constraints(value: bytes) -> NameConstraints:
     """NameConstraints ::= SEQUENCE { [0] permittedSubtrees OPTIONAL, [1] excludedSubtrees OPTIONAL }."""
     parts = {tag: whole for tag, _, whole in items(value, SEQUENCE)}
@@ -165,8 +165,8 @@ _IDS: dict[str, tuple[str, Callable[[bytes], Any]]] = {
     "2.5.29.19": ("basic_constraints", basic_constraints),
     "2.5.29.15": ("key_usage", key_usage),
     "2.5.29.37": ("extended_key_usage", extended_key_usage),
-    "2.5.29.17": ("names", lru_cache(maxsize=512)(general_names)),
-    "2.5.29.18": ("issuer_names", lru_cache(maxsize=512)(general_names)),
+    "2.5.29.17": ("names", remembering()(general_names)),
+    "2.5.29.18": ("issuer_names", remembering()(general_names)),
     "2.5.29.14": ("subject_key_identifier", subject_key_identifier),
     "2.5.29.35": ("authority_key_identifier", authority_key_identifier),
     "2.5.29.30": ("name_constraints", name_constraints),

@@ -1,6 +1,5 @@
 """Public keys of certificates: read once, and judged (RFC 5280 section 4.1.2.7; RFC 3279, 5480, 8410, 9881)."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -11,9 +10,14 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from handfast.errors import Malformed
 from handfast.pki.rsa_weakness import rsa_findings
 from handfast.validate.der import BIT_STRING, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, identifier, integer, items
+from handfast.validate.memory import remembering
 
 _DSA = identifier("1.2.840.10040.4.1")
 _COMMON_CURVES = {"secp256r1", "secp384r1", "secp521r1"}
+# SubjectPublicKeyInfo of an uncompressed P-256 point, and y^2 = x^3 - 3x + b (NIST SP 800-186 section 3.2.1.3).
+_P256, _P256_LENGTH = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), 91
+_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 _LEAST_RSA, _USUAL_RSA, _GREATEST_RSA = 1024, 2048, 16384
 # OpenSSL's own bounds: beyond them one signature takes long enough to keep a relying party busy.
 _GREATEST_EXPONENT_BITS = 64
@@ -29,7 +33,19 @@ class SubjectKey(NamedTuple):
     inherits: bool = False
 
 
-@lru_cache(maxsize=1024)
+def key_problems(spki: bytes) -> tuple[tuple[str, str], ...]:
+    """What is wrong with a key, as pairs of a rule's code and a message; never raises.
+
+    A P-256 key, as most are, is not loaded for it: that its point is on the curve is a few multiplications.
+    """
+    if len(spki) == _P256_LENGTH and spki.startswith(_P256):
+        x, y = int.from_bytes(spki[27:59], "big"), int.from_bytes(spki[59:], "big")
+        if x < _P and y < _P and (x * x * x - 3 * x + _B - y * y) % _P == 0:
+            return ()
+    return subject_key(spki).problems
+
+
+@remembering(most=1024, longest=4096)
 def subject_key(spki: bytes) -> SubjectKey:
     """The key of a SubjectPublicKeyInfo in DER; never raises. `inherits`: a DSA key without parameters."""
     try:

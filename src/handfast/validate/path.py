@@ -1,7 +1,6 @@
 """A path from a leaf to a trust anchor, and what a step that checks it is given (RFC 5280 section 6.1)."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 
 from handfast.validate.anchor import TrustAnchor
@@ -26,11 +25,13 @@ class Path:
 
 @dataclass(slots=True)
 class Examination:
-    """One path under examination. `chain` has the anchor's certificate at position `anchor_at`, if it has one."""
+    """One path under examination. `chain` has the anchor's certificate at position `anchor_at`, if it has one; `moment`
+    is written as the validity of a certificate is.
+    """
 
     path: Path
     policy: Policy
-    at: datetime
+    moment: bytes
     notebook: Notebook
     chain: tuple[Certificate, ...]
     anchor_at: int

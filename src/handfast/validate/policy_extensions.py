@@ -1,9 +1,9 @@
 """The extensions about certificate policies, decoded (RFC 5280 sections 4.2.1.4, 4.2.1.5, 4.2.1.11 and 4.2.1.14)."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from handfast.validate.der import INTEGER, OBJECT_IDENTIFIER, SEQUENCE, content, dotted, integer, items, malformed
+from handfast.validate.memory import remembering
 
 
 class PolicyConstraints(NamedTuple):
@@ -13,7 +13,7 @@ class PolicyConstraints(NamedTuple):
     inhibit_mapping: int | None
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def policies(value: bytes) -> frozenset[str]:
     """The policies of certificatePolicies, without their qualifiers."""
     found: list[str] = []
@@ -29,7 +29,7 @@ def policies(value: bytes) -> frozenset[str]:
     return frozenset(found)
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def policy_mappings(value: bytes) -> tuple[tuple[str, str], ...]:
     """Pairs: the issuer's policy, and the subject's policy that counts as it."""
     found = []
@@ -43,7 +43,7 @@ def policy_mappings(value: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def policy_constraints(value: bytes) -> PolicyConstraints:
     """PolicyConstraints ::= SEQUENCE { [0] requireExplicitPolicy, [1] inhibitPolicyMapping }, each optional."""
     parts = {tag: _certificates(octets) for tag, octets, _ in items(value, SEQUENCE)}
@@ -52,7 +52,7 @@ def policy_constraints(value: bytes) -> PolicyConstraints:
     return PolicyConstraints(parts.get(0x80), parts.get(0x81))
 
 
-@lru_cache(maxsize=512)
+@remembering()
 def inhibit_any_policy(value: bytes) -> int:
     """InhibitAnyPolicy ::= SkipCerts."""
     return _certificates(content(value, INTEGER))

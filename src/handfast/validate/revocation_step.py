@@ -10,7 +10,13 @@ from handfast.validate.findings import Notebook
 from handfast.validate.keys import subject_key, with_parameters
 from handfast.validate.path import Path
 from handfast.validate.policy import Policy
-from handfast.validate.revocation.facts import CertificationAuthority, RevocationFacts, RevocationStatus, Signers
+from handfast.validate.revocation.facts import (
+    CertificationAuthority,
+    RevocationFacts,
+    RevocationMode,
+    RevocationStatus,
+    Signers,
+)
 from handfast.validate.revocation.status import check_path
 
 
@@ -24,8 +30,9 @@ def check_revocation(
     notebook: Notebook,
 ) -> tuple[RevocationStatus, ...]:
     """The status of each certificate of the path, and its findings in the notebook."""
+    issuers = issuers_of(path) if policy.revocation.mode is not RevocationMode.NONE else ()
     statuses = check_path(
-        path.certificates, issuers_of(path), facts=facts, policy=policy.revocation, at=at, signers=Signers(*signers)
+        path.certificates, issuers, facts=facts, policy=policy.revocation, at=at, signers=Signers(*signers)
     )
     for position, status in enumerate(statuses):
         for finding in status.findings:

@@ -1,6 +1,5 @@
 """The signature on a certificate: its algorithm, judged, and the check itself (RFC 4055, 5758, 8410, 9881, 3279)."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from handfast.errors import Malformed
 from handfast.validate.der import INTEGER, NULL, OBJECT_IDENTIFIER, SEQUENCE, dotted, integer, items, malformed
+from handfast.validate.memory import remembering
 
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "md5": hashes.MD5(),  # noqa: S303  # to name it; a rule refuses it at every level
@@ -69,12 +69,13 @@ class Scheme(NamedTuple):
     """
 
     family: str
+    ecdsa: ec.ECDSA | None = None
     digest: hashes.HashAlgorithm | None = None
     filling: padding.PKCS1v15 | padding.PSS | None = None
     problems: tuple[tuple[str, str], ...] = ()
 
 
-@lru_cache(maxsize=256)
+@remembering(most=256)
 def scheme(algorithm: bytes) -> Scheme:
     """The scheme that an AlgorithmIdentifier in DER stands for; never raises."""
     try:
@@ -98,7 +99,14 @@ def _plain(family: str, name: str, parts: list[tuple[int, bytes, bytes]]) -> Sch
     if [tag for tag, _, _ in parts[1:]] != expected:
         what = "without the NULL that RFC 4055 asks for" if expected else "with parameters, which it has none of"
         problems.append(("signature-parameters-wrong", f"the signature algorithm is encoded {what}"))
-    return Scheme(family, _HASHES.get(name), padding.PKCS1v15() if family == "rsa" else None, tuple(problems))
+    digest = _HASHES.get(name)
+    return Scheme(
+        family,
+        ec.ECDSA(digest) if family == "ecdsa" and digest else None,
+        digest,
+        padding.PKCS1v15() if family == "rsa" else None,
+        tuple(problems),
+    )
 
 
 def _weakness(family: str, name: str) -> tuple[tuple[str, str], ...]:
@@ -124,7 +132,7 @@ def _pss(parameters: bytes) -> Scheme:
     salt = _integer(fields[0xA2]) if 0xA2 in fields else 20
     if _integer(fields.get(0xA3, b"\x02\x01\x01")) != 1 or not 0 <= salt <= 512:
         raise malformed("the PSS salt or trailer is out of range")
-    return Scheme("rsa", _HASHES[name], padding.PSS(padding.MGF1(_HASHES[mask]), salt), _weakness("rsa", name))
+    return Scheme("rsa", None, _HASHES[name], padding.PSS(padding.MGF1(_HASHES[mask]), salt), _weakness("rsa", name))
 
 
 def _hash_name(algorithm: bytes) -> str:
@@ -152,8 +160,8 @@ def is_signed_by(key: PublicKeyTypes | None, algorithm: Scheme, signature: bytes
 
 def _check(key: PublicKeyTypes | None, algorithm: Scheme, signature: bytes, message: bytes) -> bool:
     family = algorithm.family
-    if isinstance(key, ec.EllipticCurvePublicKey) and family == "ecdsa" and algorithm.digest:
-        key.verify(signature, message, ec.ECDSA(algorithm.digest))
+    if isinstance(key, ec.EllipticCurvePublicKey) and algorithm.ecdsa is not None:
+        key.verify(signature, message, algorithm.ecdsa)
     elif isinstance(key, rsa.RSAPublicKey) and family == "rsa" and algorithm.digest and algorithm.filling:
         key.verify(signature, message, algorithm.filling, algorithm.digest)
     elif isinstance(key, dsa.DSAPublicKey) and family == "dsa" and algorithm.digest:

@@ -5,8 +5,7 @@ from handfast.validate.path import Examination
 
 def check(examination: Examination) -> None:
     """Both ends of a validity belong to it; a moment counts in whole seconds, as validities do."""
-    moment = f"{examination.at:%Y%m%d%H%M%S}Z".encode()
-    moment = moment.rjust(15, b"0")
+    moment = examination.moment
     for position, certificate in enumerate(examination.chain):
         if moment < certificate.not_before:
             examination.note("not-yet-valid", position, f"valid only from {readable(certificate.not_before)}")

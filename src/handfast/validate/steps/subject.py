@@ -18,6 +18,7 @@ _KINDS = {
     NameKind.URI: NameType.URI,
 }
 _SHOWN = 5
+_LOOKS_LIKE_ADDRESS = re.compile(r"(?:[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|0x[0-9A-Fa-f]+)\Z")
 _LOOKS_LIKE_HOST = re.compile(r"(?:\S*[.:]\S*|0x[0-9A-Fa-f]+)\Z")
 
 
@@ -73,10 +74,16 @@ def _check_common_names(examination: Examination) -> None:
         values = attributes(examination.leaf.subject, _COMMON_NAME)
     except Malformed:
         return
-    texts = {str(name).partition(":")[2] for name in examination.leaf.says.names or ()}
     for value in values:
-        if _LOOKS_LIKE_HOST.match(value) and value not in texts:
+        if _LOOKS_LIKE_HOST.match(value) and not _is_alternative(value, examination.leaf.says.names or ()):
             examination.note("common-name-not-a-name", 0, f"the common name {value} is no subject alternative name")
+
+
+def _is_alternative(value: str, names: tuple[GeneralName, ...]) -> bool:
+    """Whether the certificate also has it as a name of its type, or a wildcard below it, or no such name."""
+    kind = NameType.IP if _LOOKS_LIKE_ADDRESS.match(value) else NameType.DNS
+    texts = {str(name).partition(":")[2] for name in names if name.kind is kind}
+    return not texts or not texts.isdisjoint({value, f"*.{value}"})
 
 
 def _is_common_name(examination: Examination) -> bool:

@@ -97,7 +97,7 @@ def _extensions(setting: Setting) -> str:
         "one that was made with care says that it is no CA. A header whose underscores a framework would take for\n"
         "dashes is an attempt to pass for somebody else.",
         [
-            'SetEnvIfNoCase "^(X_Client|X-Client_|Client_Cert|Client-Cert_).*" ".*" handfast_spoofed',
+            'SetEnvIfNoCase "^(X_Client|X-Client_|Client_Cert|Client-Cert_).*" ".+" handfast_spoofed',
             "<Location />",
             "    <RequireAll>",
             "        Require expr \"'CA:FALSE' in PeerExtList('2.5.29.19')\"",

@@ -18,10 +18,12 @@ def explain(search: Search, leaf: Certificate, notebook: Notebook) -> tuple[Cert
     if search.exhausted:
         message = f"the search ended after {search.signatures} signatures and {search.candidates} candidates"
         notebook.note("budget-exhausted", None, message)
-    ends = [end for end in search.dead_ends if end.certificates == furthest]
-    for code, message in dict.fromkeys((end.code, end.message) for end in ends):
+    ends = dict.fromkeys(
+        (end.code, end.message) for end in search.dead_ends if end.certificates == furthest and end.message
+    )
+    for code, message in ends:
         notebook.note(code, top, message)
-    if not any(end.code in {"signature-invalid", "depth-exceeded"} for end in ends):
+    if not ends:
         _explain_top(furthest[-1], top, notebook)
     return furthest
 

@@ -68,7 +68,7 @@ def test_a_certificate_that_a_current_list_leaves_out_is_good() -> None:
 def test_a_certificate_that_is_listed_is_revoked_and_the_reason_is_said() -> None:
     status = ask(crl(entry(5), entry(1000, R.key_compromise)))
     assert status.status is Status.REVOKED
-    assert said(status) == "revoked since 2040-06-01 07:00 UTC (key compromise), says the CRL number 7 of CN=ca"
+    assert said(status) == "revoked since 2040-06-01 07:00 UTC (key compromise), says the CRL number 7 of CN=CA"
 
 
 def test_a_certificate_on_hold_is_told_apart() -> None:

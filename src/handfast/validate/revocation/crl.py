@@ -4,20 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from handfast.errors import Malformed
 from handfast.validate.certificate import Certificate
+from handfast.validate.der import identifier
 from handfast.validate.distinguished_names import name_key, same_name
+from handfast.validate.extensions import key_usage
 from handfast.validate.revocation.crl_index import Entry, LoadedCRL
-from handfast.validate.revocation.extensions import has_extension, read_extension
 from handfast.validate.revocation.facts import CertificationAuthority, Question, authority_of
 from handfast.validate.revocation.scope import ALL_REASONS, Point, points_of, reasons_of, same_scope, scope_problem
+from handfast.validate.signatures import is_signed_by, scheme
 
 # What RFC 5280 section 5.2 defines, and this code processes or may ignore when it is critical.
 _PROCESSED = {"2.5.29.35", "2.5.29.18", "2.5.29.20", "2.5.29.27", "2.5.29.28", "2.5.29.46", "1.3.6.1.5.5.7.1.1"}
+_KEY_USAGE = identifier("2.5.29.15")
 _FORGETFUL = 4096
-_WEAK_HASHES = {"md5", "sha1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,16 +193,13 @@ def form_problem(crl: LoadedCRL, question: Question) -> str | None:
         return "its CRL number is marked critical"
     if number is None and question.policy.strict:
         return "it has no CRL number"
-    return _hash_problem(crl, question)
+    return signature_problem(crl.signed.algorithm, question)
 
 
-def _hash_problem(crl: LoadedCRL, question: Question) -> str | None:
-    try:
-        algorithm = crl.crl.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return "its signature algorithm is not known"
-    weak = algorithm is not None and algorithm.name in (_WEAK_HASHES if question.policy.strict else {"md5"})
-    return f"it is signed with {algorithm.name}" if weak and algorithm else None
+def signature_problem(algorithm: bytes, question: Question) -> str | None:
+    """Whether the algorithm, in DER, is too weak or unknown: MD5 always is, SHA-1 where policy is strict."""
+    refused = {"signature-md5", "signature-algorithm-unknown", "signature-sha1" if question.policy.strict else ""}
+    return next((message for code, message in scheme(algorithm).problems if code in refused), None)
 
 
 def _signer_problem(crl: LoadedCRL, question: Question) -> str | None:
@@ -232,19 +230,20 @@ def _is_genuine(crl: LoadedCRL, signer: CertificationAuthority) -> bool:
 
 
 def _signature_verifies(crl: LoadedCRL, signer: CertificationAuthority) -> bool:
-    public_key = signer.public_key
-    try:
-        return public_key is not None and crl.crl.is_signature_valid(public_key)  # type: ignore[arg-type]  # a key that cannot sign raises TypeError
-    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
+    signed = crl.signed
+    if signed.algorithm != signed.inner_algorithm:
         return False
+    message = crl.der[signed.start : signed.stop]
+    return is_signed_by(signer.public_key, scheme(signed.algorithm), signed.signature, message)
 
 
 def _may_sign_crls(certificate: Certificate | None) -> bool:
     """Whether keyUsage, where present, has cRLSign (RFC 5280 section 6.3.3 f)."""
-    if certificate is None or not has_extension(certificate, x509.KeyUsage.oid):
-        return True
-    usage = read_extension(certificate, x509.KeyUsage)
-    return usage is not None and usage.crl_sign
+    usage = certificate.extensions.get(_KEY_USAGE) if certificate else None
+    try:
+        return usage is None or "cRLSign" in key_usage(usage.value)
+    except Malformed:
+        return False
 
 
 def describe(crl: LoadedCRL) -> str:

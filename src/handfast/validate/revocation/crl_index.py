@@ -9,6 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -96,6 +97,16 @@ class EntryIndex:
         return self.issuers[bisect_right(self.issuer_starts, place)]
 
 
+class Signed(NamedTuple):
+    """Where the part of the list that is signed stands; how it is signed, in DER, outside and inside; the signature."""
+
+    start: int
+    stop: int
+    algorithm: bytes
+    inner_algorithm: bytes
+    signature: bytes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedCRL:
     """A CRL, parsed once. Nothing here says that it is genuine: that is for `crl.check`, which remembers it here."""
@@ -107,6 +118,7 @@ class LoadedCRL:
     next_update: datetime | None
     extensions: dict[str, x509.Extension[x509.ExtensionType]]
     entries_at: tuple[int, int]
+    signed: Signed
     source: str = "CRL"
     memory: dict[str, EntryIndex] = field(default_factory=dict, repr=False)
     verified: dict[tuple[bytes, bytes], bool] = field(default_factory=dict, repr=False)
@@ -172,23 +184,28 @@ def from_cryptography(crl: x509.CertificateRevocationList, *, source: str = "CRL
 def _loaded(crl: x509.CertificateRevocationList, data: bytes, source: str) -> LoadedCRL:
     start, end = inside(data, SEQUENCE)
     _, tbs_start, tbs_end = read(data, start, end)
+    algorithm_end = read(data, tbs_end, end)[2]
+    issuer_at, inner = _inner_algorithm(data, tbs_start, tbs_end)
+    signature = data[read(data, algorithm_end, end)[1] + 1 : end]
     return LoadedCRL(
         crl=crl,
         der=data,
-        issuer=_issuer(data, tbs_start, tbs_end),
+        issuer=data[issuer_at : read(data, issuer_at, tbs_end)[2]],
         this_update=crl.last_update_utc,
         next_update=crl.next_update_utc,
         extensions={extension.oid.dotted_string: extension for extension in crl.extensions},
         entries_at=_entries_at(data, tbs_start, tbs_end),
+        signed=Signed(start, tbs_end, data[tbs_end:algorithm_end], inner, signature),
         source=source,
     )
 
 
-def _issuer(data: bytes, at: int, end: int) -> bytes:
-    """The DER of the issuer's name: what follows the version, where there is one, and the algorithm."""
+def _inner_algorithm(data: bytes, at: int, end: int) -> tuple[int, bytes]:
+    """Where the issuer's name stands, and the algorithm before it: the first element, or after a version the second."""
     tag, _, stop = read(data, at, end)
-    algorithm_end = read(data, stop, end)[2] if tag == INTEGER else stop
-    return data[algorithm_end : read(data, algorithm_end, end)[2]]
+    if tag == INTEGER:
+        at, stop = stop, read(data, stop, end)[2]
+    return stop, data[at:stop]
 
 
 def _entries_at(data: bytes, at: int, end: int) -> tuple[int, int]:

@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from handfast.findings import Finding
 from handfast.validate.certificate import Certificate
+from handfast.validate.keys import subject_key
 from handfast.validate.revocation.crl_index import LoadedCRL
 
 
@@ -67,11 +66,8 @@ class CertificationAuthority:
 
     @property
     def public_key(self) -> PublicKeyTypes | None:
-        """The key, or None when it is of no kind that is known."""
-        try:
-            return load_der_public_key(self.spki)
-        except (ValueError, UnsupportedAlgorithm):
-            return None
+        """The key, or None when it cannot be used."""
+        return subject_key(self.spki).key
 
     @property
     def identity(self) -> tuple[bytes, bytes]:

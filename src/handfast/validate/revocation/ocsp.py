@@ -12,7 +12,7 @@ from cryptography.x509 import ocsp
 
 from handfast.errors import Malformed
 from handfast.validate.revocation.facts import Question
-from handfast.validate.revocation.responder import key_bits, responder_problem
+from handfast.validate.revocation.responder import key_bits, responder_problem, signed_response
 
 MAXIMUM_BYTES = 1024 * 1024
 _MAXIMUM_SINGLES = 256
@@ -48,7 +48,7 @@ def ask_ocsp(question: Question) -> OCSPAnswer:
     for number, data in enumerate(question.facts.ocsp_responses, start=1):
         name = f"OCSP response {number}"
         try:
-            answer = _ask_response(load_response(data, source=name), question)
+            answer = _ask_response(load_response(data, source=name), data, question)
         except (
             Malformed,
             ValueError,
@@ -76,7 +76,7 @@ def _weight(single: ocsp.OCSPSingleResponse | None) -> tuple[bool, bool, datetim
     return revoked, good, single.this_update_utc
 
 
-def _ask_response(response: ocsp.OCSPResponse, question: Question) -> OCSPAnswer | str | None:
+def _ask_response(response: ocsp.OCSPResponse, data: bytes, question: Question) -> OCSPAnswer | str | None:
     """An answer; or why this response is no use; or None when it is about other certificates."""
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         return f"the responder answered {response.response_status.name.lower().replace('_', ' ')}"
@@ -87,7 +87,7 @@ def _ask_response(response: ocsp.OCSPResponse, question: Question) -> OCSPAnswer
     if problem:
         return problem
     notices: list[str] = []
-    problem = responder_problem(response, question, notices)
+    problem = responder_problem(signed_response(response, data), question, notices)
     if problem:
         return problem
     current = [single for single in singles if freshness_problem(single, question) is None]

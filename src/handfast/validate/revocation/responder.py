@@ -1,45 +1,70 @@
 """Who signed an OCSP response, and may they: the issuer, its delegate, or one of ours (RFC 6960 section 4.2.2.2)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from handfast.errors import Malformed
 from handfast.validate.certificate import Certificate, read_certificate
-from handfast.validate.der import SEQUENCE, items
+from handfast.validate.der import SEQUENCE, items, malformed
 from handfast.validate.distinguished_names import same_name
-from handfast.validate.revocation.crl import ask_crls
+from handfast.validate.keys import subject_key
+from handfast.validate.revocation.crl import ask_crls, signature_problem
 from handfast.validate.revocation.extensions import has_extension
 from handfast.validate.revocation.facts import CertificationAuthority, Question, authority_of
+from handfast.validate.signatures import is_signed_by, scheme
 
 _MAXIMUM_CERTIFICATES = 8
-_PSS = "1.2.840.113549.1.1.10"
-_WEAK_HASHES = {"md5", "sha1"}
+_USELESS_KEYS = {"key-rsa-too-small", "key-rsa-broken", "key-rsa-exponent", "key-unreadable"}
 
 
-def responder_problem(response: ocsp.OCSPResponse, question: Question, notices: list[str]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class SignedResponse:
+    """An OCSP response with the parts of its DER that the signature is about."""
+
+    response: ocsp.OCSPResponse
+    message: bytes
+    algorithm: bytes
+    signature: bytes
+
+    def is_by(self, public_key: PublicKeyTypes | None) -> bool:
+        """Whether that key signed it."""
+        return is_signed_by(public_key, scheme(self.algorithm), self.signature, self.message)
+
+
+def signed_response(response: ocsp.OCSPResponse, data: bytes) -> SignedResponse:
+    """The parts, from the DER of a successful response (RFC 6960 section 4.2.1). Raises Malformed."""
+    explicit = items(data, SEQUENCE)[-1]
+    wrapped = items(explicit[1], SEQUENCE)
+    basic = items(wrapped[-1][1], SEQUENCE)
+    if len(basic) < 3 or not basic[2][1]:
+        raise malformed("an OCSP response is not what was signed, an algorithm and a signature")
+    return SignedResponse(response, basic[0][2], basic[1][2], basic[2][1][1:])
+
+
+def responder_problem(signed: SignedResponse, question: Question, notices: list[str]) -> str | None:
     """None when the response is signed by one who may answer for the certificate; else why not.
 
     Adds to `notices` what was accepted and is worth knowing.
     """
-    weak = _weak_hash(response, question)
+    response = signed.response
+    weak = signature_problem(signed.algorithm, question)
     if weak:
         return weak
     problem: str | None = None
     if _names(response, question.issuer):
-        if _signature_verifies(response, question.issuer.public_key):
+        if signed.is_by(question.issuer.public_key):
             return None
         problem = "its signature does not verify with the issuer's key"
     for certificate in _candidates(response, question):
         if not _names(response, authority_of(certificate)):
             continue
-        if not _signature_verifies(response, authority_of(certificate).public_key):
+        if not signed.is_by(authority_of(certificate).public_key):
             problem = problem or "its signature does not verify with the responder's key"
             continue
         refused = _delegate_problem(certificate, question, notices)
@@ -47,15 +72,6 @@ def responder_problem(response: ocsp.OCSPResponse, question: Question, notices: 
             return None
         problem = refused
     return problem or "the certificate of the responder that it names is not at hand"
-
-
-def _weak_hash(response: ocsp.OCSPResponse, question: Question) -> str | None:
-    try:
-        algorithm = response.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return "its signature algorithm is not known"
-    weak = _WEAK_HASHES if question.policy.strict else {"md5"}
-    return f"it is signed with {algorithm.name}" if algorithm is not None and algorithm.name in weak else None
 
 
 def _candidates(response: ocsp.OCSPResponse, question: Question) -> Iterator[Certificate]:
@@ -80,24 +96,27 @@ def _delegate_problem(certificate: Certificate, question: Question, notices: lis
         return "its responder's certificate cannot be read"
     if parsed in question.policy.trusted_responders:
         return None
-    if not _is_issued_by(parsed, certificate, question):
+    if not _is_issued_by(certificate, question):
         return "its responder's certificate is not issued by the CA that issued the certificate"
     if not parsed.not_valid_before_utc <= question.at <= parsed.not_valid_after_utc:
         return "its responder's certificate is not valid at this time"
-    problem = _usage_problem(parsed)
+    problem = _usage_problem(parsed) or _key_problem(certificate)
     return problem or _revocation_problem(certificate, question, notices)
 
 
-def _is_issued_by(parsed: x509.Certificate, certificate: Certificate, question: Question) -> bool:
+def _is_issued_by(certificate: Certificate, question: Question) -> bool:
     """Directly: name and signature. RFC 6960 allows no certificate between."""
-    issuer = question.issuer
-    if not same_name(certificate.issuer, issuer.name):
+    if not same_name(certificate.issuer, question.issuer.name):
         return False
-    try:
-        how = (parsed.signature_algorithm_parameters, parsed.signature_hash_algorithm)
-    except (UnsupportedAlgorithm, ValueError, TypeError):
+    if certificate.algorithm != certificate.inner_algorithm or signature_problem(certificate.algorithm, question):
         return False
-    return verifies(issuer.public_key, certificate.signature, certificate.tbs, how)
+    how = scheme(certificate.algorithm)
+    return is_signed_by(question.issuer.public_key, how, certificate.signature, certificate.tbs)
+
+
+def _key_problem(certificate: Certificate) -> str | None:
+    broken = (message for code, message in subject_key(certificate.spki).problems if code in _USELESS_KEYS)
+    return next((f"its responder's certificate: {message}" for message in broken), None)
 
 
 def _usage_problem(certificate: x509.Certificate) -> str | None:
@@ -130,48 +149,6 @@ def _revocation_problem(certificate: Certificate, question: Question, notices: l
     if not answer.is_complete:
         notices.append("whether the responder's own certificate is revoked is not known: it lacks ocsp-nocheck")
     return None
-
-
-def _signature_verifies(response: ocsp.OCSPResponse, public_key: object) -> bool:
-    algorithm = response.signature_hash_algorithm
-    parameters: object = None
-    if response.signature_algorithm_oid.dotted_string == _PSS and algorithm is not None:
-        parameters = padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO)
-    elif isinstance(public_key, ec.EllipticCurvePublicKey) and algorithm is not None:
-        parameters = ec.ECDSA(algorithm)
-    elif isinstance(public_key, rsa.RSAPublicKey):
-        parameters = padding.PKCS1v15()
-    return verifies(public_key, response.signature, response.tbs_response_bytes, (parameters, algorithm))
-
-
-def verifies(
-    public_key: object, signature: bytes, data: bytes, how: tuple[object, hashes.HashAlgorithm | None]
-) -> bool:
-    """Whether the signature over `data` is of this key; False too for kinds of keys that do not fit the algorithm.
-
-    how: the padding or ECDSA parameters, and the hash, as cryptography reads them from the signed object.
-    """
-    try:
-        _verify(public_key, signature, data, how)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        return False
-    return True
-
-
-def _verify(key: object, signature: bytes, data: bytes, how: tuple[object, hashes.HashAlgorithm | None]) -> None:
-    parameters, algorithm = how
-    if isinstance(key, rsa.RSAPublicKey) and algorithm and isinstance(parameters, padding.PKCS1v15 | padding.PSS):
-        key.verify(signature, data, parameters, algorithm)
-    elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(parameters, ec.ECDSA):
-        key.verify(signature, data, parameters)
-    elif isinstance(key, dsa.DSAPublicKey) and algorithm:
-        key.verify(signature, data, algorithm)
-    elif (isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey) and algorithm is None) or isinstance(
-        key, mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
-    ):
-        key.verify(signature, data)
-    else:
-        raise InvalidSignature
 
 
 def key_bits(authority: CertificationAuthority) -> bytes:

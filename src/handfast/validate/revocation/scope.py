@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from handfast.errors import Malformed
 from handfast.validate.certificate import Certificate
+from handfast.validate.der import identifier
 from handfast.validate.distinguished_names import name_key, same_name
+from handfast.validate.extensions import basic_constraints
 from handfast.validate.revocation.crl_index import LoadedCRL
 from handfast.validate.revocation.extensions import read_extension
 from handfast.validate.revocation.facts import Question
 
+_BASIC_CONSTRAINTS = identifier("2.5.29.19")
 ALL_REASONS = frozenset(x509.ReasonFlags) - {x509.ReasonFlags.unspecified, x509.ReasonFlags.remove_from_crl}
 
 
@@ -93,8 +97,11 @@ def reasons_of(crl: LoadedCRL, point: Point) -> frozenset[x509.ReasonFlags]:
 
 def is_ca(certificate: Certificate) -> bool:
     """Whether basicConstraints says that the subject is a CA."""
-    constraints = read_extension(certificate, x509.BasicConstraints)
-    return constraints is not None and constraints.ca
+    constraints = certificate.extensions.get(_BASIC_CONSTRAINTS)
+    try:
+        return constraints is not None and basic_constraints(constraints.value).is_ca
+    except Malformed:
+        return False
 
 
 def same_scope(one: LoadedCRL, other: LoadedCRL) -> bool:

@@ -22,7 +22,7 @@ from handfast.validate.der import (
     malformed,
     read,
 )
-from handfast.validate.distinguished_names import name_key, readable_name
+from handfast.validate.distinguished_names import readable_name, same_name
 from handfast.validate.extensions import Decoded, Extension, decode
 from handfast.validate.memory import remembering
 
@@ -66,7 +66,7 @@ class Certificate:
     @property
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are one name (RFC 5280 section 6.1)."""
-        return self.issuer == self.subject or name_key(self.issuer) == name_key(self.subject)
+        return same_name(self.issuer, self.subject)
 
     @property
     def is_ca(self) -> bool:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from handfast.errors import Malformed
 from handfast.validate.der import BOOLEAN, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, inside, read
 from handfast.validate.distinguished_names import Key, name_key, readable_name
+from handfast.validate.revocation.extensions import UNREADABLE
 
 MAXIMUM_BYTES = 256 * 1024 * 1024
 # Entries for one serial that are looked at: an honest list has one, and a delta at most two.
@@ -169,7 +170,7 @@ def load_crl(data: bytes, *, source: str = "CRL") -> LoadedCRL:
             parsed = x509.load_pem_x509_crl(data)
             return from_cryptography(parsed, source=source)
         return _loaded(x509.load_der_x509_crl(data), data, source)
-    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise Malformed(f"{source}: not a CRL: {error}", hint="give a CRL (RFC 5280) in DER or PEM") from error
 
 
@@ -177,7 +178,7 @@ def from_cryptography(crl: x509.CertificateRevocationList, *, source: str = "CRL
     """The same from an object of cryptography's. Raises Malformed."""
     try:
         return _loaded(crl, crl.public_bytes(Encoding.DER), source)
-    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension) as error:
+    except UNREADABLE as error:
         raise Malformed(f"{source}: not a CRL: {error}", hint="give a CRL (RFC 5280) in DER or PEM") from error
 
 
@@ -257,7 +258,7 @@ def _certificate_issuers(entry: x509.RevokedCertificate) -> tuple[Key, ...]:
     try:
         names = entry.extensions.get_extension_for_class(x509.CertificateIssuer).value
         return tuple(name_key(name.public_bytes()) for name in names.get_values_for_type(x509.DirectoryName))
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.ExtensionNotFound) as error:
+    except (x509.ExtensionNotFound, *UNREADABLE) as error:
         raise Malformed("a CRL entry names no issuer", hint="obtain the CRL again: it is damaged") from error
 
 

@@ -3,11 +3,23 @@
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from handfast.validate.certificate import Certificate
 from handfast.validate.der import identifier
 
 Kind = TypeVar("Kind", bound=x509.ExtensionType)
+
+# What cryptography raises for bytes that are not what they should be.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def read_extension(certificate: Certificate, kind: type[Kind]) -> Kind | None:
@@ -17,7 +29,7 @@ def read_extension(certificate: Certificate, kind: type[Kind]) -> Kind | None:
     parsed = certificate.to_x509()
     try:
         return parsed.extensions.get_extension_for_class(kind).value if parsed else None
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, TypeError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from handfast.errors import Malformed
+from handfast.validate.revocation.extensions import UNREADABLE
 from handfast.validate.revocation.facts import Question
 from handfast.validate.revocation.responder import key_bits, responder_problem, signed_response
 
@@ -36,7 +37,7 @@ def load_response(data: bytes, *, source: str = "OCSP response") -> ocsp.OCSPRes
         raise Malformed(f"{source}: over {MAXIMUM_BYTES} bytes", hint="no honest OCSP response is that long")
     try:
         return ocsp.load_der_ocsp_response(data)
-    except (ValueError, TypeError, OverflowError) as error:
+    except UNREADABLE as error:
         hint = "give the DER that the responder sent (RFC 6960 section 4.2)"
         raise Malformed(f"{source}: not an OCSP response: {error}", hint=hint) from error
 
@@ -49,14 +50,7 @@ def ask_ocsp(question: Question) -> OCSPAnswer:
         name = f"OCSP response {number}"
         try:
             answer = _ask_response(load_response(data, source=name), data, question)
-        except (
-            Malformed,
-            ValueError,
-            TypeError,
-            OverflowError,
-            UnsupportedAlgorithm,
-            x509.DuplicateExtension,
-        ) as error:
+        except (Malformed, *UNREADABLE) as error:
             problems.append((name, f"it cannot be read: {error}"))
             continue
         if isinstance(answer, str):

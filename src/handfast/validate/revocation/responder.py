@@ -15,7 +15,7 @@ from handfast.validate.der import SEQUENCE, items, malformed
 from handfast.validate.distinguished_names import same_name
 from handfast.validate.keys import subject_key
 from handfast.validate.revocation.crl import ask_crls, signature_problem
-from handfast.validate.revocation.extensions import has_extension
+from handfast.validate.revocation.extensions import UNREADABLE, has_extension
 from handfast.validate.revocation.facts import CertificationAuthority, Question, authority_of
 from handfast.validate.signatures import is_signed_by, scheme
 
@@ -125,7 +125,7 @@ def _usage_problem(certificate: x509.Certificate) -> str | None:
         usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return "its responder's certificate is not for OCSP signing"
-    except (x509.DuplicateExtension, ValueError, TypeError):
+    except UNREADABLE:
         return "its responder's certificate cannot be read"
     if ExtendedKeyUsageOID.OCSP_SIGNING not in usages:
         return "its responder's certificate is not for OCSP signing"

@@ -1,7 +1,7 @@
 """Examine, fetch what was lacking, examine again: path validation with its facts fetched, and bounded."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography import x509
@@ -27,7 +27,7 @@ class Case:
     policy: Policy
     at: datetime
     intermediates: tuple[x509.Certificate | bytes, ...] = ()
-    facts: RevocationFacts = RevocationFacts()
+    facts: RevocationFacts = field(default_factory=RevocationFacts)
 
     def examine(self) -> Report:
         """The report on what is at hand now; never raises."""

@@ -84,7 +84,9 @@ def _encode_rest(revoked_at: datetime, reason: x509.ReasonFlags | None) -> bytes
     return der.time(revoked_at) + _REASONS[reason]
 
 
-def join_crl(encoded_entries: Iterable[bytes], header: CrlHeader, *, issuer: IssuerIdentity, key: PrivateKey) -> bytes:
+def join_crl(
+    encoded_entries: Iterable[bytes | memoryview], header: CrlHeader, *, issuer: IssuerIdentity, key: PrivateKey
+) -> bytes:
     """A signed CRL in DER from entries encoded by encode_entry(), one or many in each piece.
 
     Holds the entries once in memory, and for a moment twice. Raises ConfigError when the key is not the issuer's.

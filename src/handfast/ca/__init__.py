@@ -1,0 +1,1 @@
+"""The certification authority: decide, check, record, sign."""

@@ -1,0 +1,201 @@
+"""Authority: the CA and RA in one object (RFC 5280 section 3). Its methods are the use cases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from handfast.ca import finding, issuing, publishing
+from handfast.ca.issuer import Issuer
+from handfast.ca.issuing import Decision
+from handfast.ca.order import Issued, Order
+from handfast.ca.policy import OPERATOR, Grant, Policy, Requester
+from handfast.ca.ports import Clock, NewSerial, Store
+from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Reason, Role, State
+from handfast.ca.revoking import next_revocation, with_revocation
+from handfast.errors import ConfigError, Conflict, RequestError, Unacceptable
+from handfast.pki.keys import PublicKey, kind_of
+from handfast.pki.nearest import nearest
+from handfast.pki.profile import Profile
+from handfast.pki.subject import format_subject, parse_subject
+
+CRL_LIFETIME = timedelta(days=7)
+ROOT_CRL_LIFETIME = timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Authority:
+    """Several issuers over one store. default_issuer: the name of the one that signs when an order names none."""
+
+    issuers: Mapping[str, Issuer]
+    default_issuer: str
+    profiles: Mapping[str, Profile]
+    policy: Policy
+    store: Store
+    clock: Clock
+    new_serial: NewSerial
+    crl_lifetime: timedelta = CRL_LIFETIME
+
+    def issuer(self, name: str | None = None) -> Issuer:
+        """The issuer of that name, or the default one. Raises ConfigError, naming the nearest."""
+        wanted = name or self.default_issuer
+        if not self.issuers:
+            raise ConfigError("this authority has no CA certificate yet", hint="finish it: handfast init --certificate")
+        if wanted not in self.issuers:
+            raise ConfigError(f"there is no issuer {wanted!r}", hint=nearest(wanted, self.issuers))
+        return self.issuers[wanted]
+
+    def profile(self, name: str) -> Profile:
+        """The profile of that name. Raises ConfigError, naming the nearest."""
+        if name not in self.profiles:
+            raise ConfigError(f"there is no profile {name!r}", hint=nearest(name, self.profiles))
+        return self.profiles[name]
+
+    def decide(self, order: Order) -> Decision:
+        """May it be issued? Authorized, drafted and checked, not recorded. Raises Denied or Unacceptable, on record."""
+        profile, issuer, now = self.profile(order.profile), self.issuer(order.issuer), self.clock()
+        try:
+            self.policy.authorize(order.requester, profile.name, order.names)
+            if order.replaces is not None:
+                self._require_replaceable(order.replaces)
+            if profile.is_ca:
+                self.policy.require(order.requester, Grant.MANAGE)
+            return issuing.decide(order, profile, issuer, serial=self.new_serial(), now=now)
+        except RequestError as error:
+            self._refused(order, error, now)
+            raise
+
+    def issue(self, order: Order) -> Issued:
+        """Issue one certificate. Raises Denied, Unacceptable, Conflict or Unavailable; then nothing was issued."""
+        issued = issuing.carry_out((self.decide(order),), self.store)[0]
+        if order.replaces is None:
+            return issued
+        return replace(issued, replaced=self.store.by_serial(order.replaces)[0])
+
+    def carry_out(self, decisions: Sequence[Decision]) -> list[Issued]:
+        """Issue all that was decided, with two writes to the disk for all of it together."""
+        return issuing.carry_out(decisions, self.store) if decisions else []
+
+    def renew(
+        self, record: CertificateRecord, *, lifetime: timedelta | None = None, requester: Requester = OPERATOR
+    ) -> Issued:
+        """A new certificate for the same key, subject and names. The old one stays valid: the answer names it."""
+        old = record.x509()
+        if old is None:
+            msg = f"the certificate {record.serial:x} was never finished: there is no key to renew"
+            raise Conflict(msg, hint="issue a new one")
+        return self.rekey(record, old.public_key(), lifetime=lifetime, requester=requester)
+
+    def rekey(
+        self,
+        record: CertificateRecord,
+        public_key: PublicKey,
+        *,
+        lifetime: timedelta | None = None,
+        requester: Requester = OPERATOR,
+    ) -> Issued:
+        """A new certificate for another key, with the same subject and names. The old one stays valid."""
+        certificate = record.x509()
+        subject = certificate.subject if certificate is not None else parse_subject(record.subject)
+        return self.issue(
+            Order(
+                profile=record.profile,
+                public_key=public_key,
+                subject=subject,
+                names=record.names,
+                lifetime=lifetime,
+                requester=requester,
+                replaces=record.serial,
+            )
+        )
+
+    def revoke(
+        self, record: CertificateRecord, reason: Reason = Reason.UNSPECIFIED, *, requester: Requester = OPERATOR
+    ) -> CertificateRecord:
+        """Revoke for ever. Raises Conflict when it is revoked already; a hold becomes a revocation."""
+        if reason in {Reason.CERTIFICATE_HOLD, Reason.REMOVE_FROM_CRL}:
+            raise Conflict(f"{reason} is no reason to revoke for ever", hint="use hold or release")
+        return self._append(record, reason, "certificate.revoked", requester)
+
+    def hold(self, record: CertificateRecord, *, requester: Requester = OPERATOR) -> CertificateRecord:
+        """Revoke until it is released. Raises Conflict when it is held or revoked already."""
+        return self._append(record, Reason.CERTIFICATE_HOLD, "certificate.held", requester)
+
+    def release(self, record: CertificateRecord, *, requester: Requester = OPERATOR) -> CertificateRecord:
+        """End a hold. Raises Conflict for a certificate that is not on hold: revoked never becomes good again."""
+        return self._append(record, Reason.REMOVE_FROM_CRL, "certificate.released", requester)
+
+    def find(self, text: str) -> CertificateRecord:
+        """The one certificate meant by a serial, a fingerprint or a name. Raises NotFound, or Conflict with a list."""
+        return finding.the_one(self.store, text)
+
+    def find_certificate(self, certificate: x509.Certificate) -> CertificateRecord:
+        """The record of this very certificate. Raises NotFound."""
+        return finding.by_certificate(self.store, certificate)
+
+    def search(self, listing: Listing) -> Page:
+        """One page of certificates, newest first."""
+        return self.store.search(listing)
+
+    def expiring(self, within: timedelta, *, before: int | None = None, limit: int = 50) -> Page:
+        """The certificates that are valid now and end within that time."""
+        now = self.clock()
+        listing = Listing(now=now, state=State.VALID, expires_before=now + within, before=before, limit=limit)
+        return self.store.search(listing)
+
+    def crl(
+        self, issuer: str | None = None, *, published: bytes | None = None, requester: Requester = OPERATOR
+    ) -> bytes:
+        """A new CRL of an issuer, in DER; its number is on record before it is signed.
+
+        published: the last one in DER, if at hand: entries that did not change are carried over from it.
+        Raises ConfigError when the issuer's key is not there.
+        """
+        one, now = self.issuer(issuer), self.clock()
+        one.unlock()
+        last = self.store.last_crl(one.name)
+        previous = publishing.previous_of(published, last, one, now=now)
+        lifetime = ROOT_CRL_LIFETIME if one.role is Role.ROOT else self.crl_lifetime
+        record = publishing.next_crl(one.name, last, covers=self.store.last_revocation_id(), now=now, lifetime=lifetime)
+        if previous is None:
+            record = replace(record, full_at=now)
+        self.store.begin_crl(record, publishing.signed_event(record, requester.name, now))
+        return publishing.sign_crl(self.store, one, record, previous)
+
+    def _append(
+        self, record: CertificateRecord, reason: Reason, action: str, requester: Requester
+    ) -> CertificateRecord:
+        self.policy.require(requester, Grant.REVOKE)
+        now = self.clock()
+        last = self.store.revocation(record.issuer, record.serial)
+        revocation = next_revocation(record, last, reason, now=now, requester=requester.name)
+        event = AuditEvent(
+            at=now,
+            actor=requester.name,
+            action=action,
+            issuer=record.issuer,
+            serial=record.serial,
+            detail={"reason": reason.value, "label": record.label},
+        )
+        self.store.append_revocation(revocation, event)
+        return with_revocation(record, revocation)
+
+    def _require_replaceable(self, serial: int) -> None:
+        for record in self.store.by_serial(serial):
+            if record.state(self.clock()) in {State.REVOKED, State.HELD}:
+                msg = f"the certificate {serial:x} of {record.label} is {record.state(self.clock())}"
+                raise Conflict(msg, hint="what was revoked is not renewed; issue a new certificate with a new key")
+
+    def _refused(self, order: Order, error: RequestError, now: datetime) -> None:
+        codes = ",".join(finding.code for finding in error.findings) if isinstance(error, Unacceptable) else ""
+        detail = {
+            "profile": order.profile,
+            "subject": format_subject(order.subject),
+            "key": str(kind_of(order.public_key)),
+            "error": type(error).__name__,
+            "message": error.message[:500],
+            "findings": codes,
+        }
+        event = AuditEvent(at=now, actor=order.requester.name, action="certificate.refused", detail=detail)
+        self.store.append(event)

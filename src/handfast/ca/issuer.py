@@ -1,0 +1,42 @@
+"""Issuer: a CA certificate, its private key and its publication URLs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from handfast.ca.records import Role
+from handfast.pki.issuer_identity import IssuerIdentity
+from handfast.pki.keys import PrivateKey
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Issuer:
+    """One CA of an authority.
+
+    chain: the certificates above it, its own issuer first and the root last; empty for a root.
+    unlock: gives the private key, asking for a passphrase the first time; raises ConfigError when it is not there.
+    """
+
+    name: str
+    role: Role
+    identity: IssuerIdentity
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    unlock: Callable[[], PrivateKey]
+
+    @property
+    def der(self) -> bytes:
+        """Its certificate in DER."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def presented_chain(self) -> tuple[x509.Certificate, ...]:
+        """What the holder of a certificate sends after it: this CA and those above it, without the root."""
+        return tuple(one for one in (self.certificate, *self.chain) if one.subject != one.issuer)
+
+    @property
+    def anchor(self) -> x509.Certificate:
+        """The certificate at the top: what relying parties trust."""
+        return (self.certificate, *self.chain)[-1]

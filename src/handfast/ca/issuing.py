@@ -1,0 +1,132 @@
+"""Issue: decide, check, record, sign, record the result — in this order, and nowhere else (law 4)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from handfast.ca.issuer import Issuer
+from handfast.ca.order import Issued, Order
+from handfast.ca.ports import Store
+from handfast.ca.records import AuditEvent, CertificateRecord, Finished, RecordStatus
+from handfast.checks.certificate import require_sound
+from handfast.findings import Finding
+from handfast.pki.draft import Draft, Holder, draft_certificate, sign_draft
+from handfast.pki.profile import Profile
+from handfast.pki.subject import format_subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A draft that may be signed: authorized and checked."""
+
+    order: Order
+    issuer: Issuer
+    profile: Profile
+    draft: Draft
+    findings: tuple[Finding, ...]
+    now: datetime
+
+
+def decide(order: Order, profile: Profile, issuer: Issuer, *, serial: int, now: datetime) -> Decision:
+    """Draft and check what has been authorized. Raises Unacceptable with every finding."""
+    holder = Holder(order.subject, order.names, order.public_key)
+    draft = draft_certificate(profile, holder, issuer=issuer.identity, serial=serial, now=now, lifetime=order.lifetime)
+    findings = require_sound(draft)
+    return Decision(order=order, issuer=issuer, profile=profile, draft=draft, findings=findings, now=now)
+
+
+def carry_out(decisions: Sequence[Decision], store: Store) -> list[Issued]:
+    """Record, sign, record the result: of all of them or, when the store refuses, of none.
+
+    The keys are unlocked first: a wrong passphrase leaves nothing begun.
+    """
+    keys = {decision.issuer.name: decision.issuer.unlock() for decision in decisions}
+    records = [record_of(decision) for decision in decisions]
+    snapshots = {decision.profile.digest: decision.profile.snapshot() for decision in decisions}
+    identifiers = store.begin(records, snapshots=snapshots.items())
+    signed = [sign_draft(decision.draft, keys[decision.issuer.name]) for decision in decisions]
+    return finish(decisions, [replace(one, id=i) for one, i in zip(records, identifiers, strict=True)], signed, store)
+
+
+def finish(
+    decisions: Sequence[Decision],
+    records: Sequence[CertificateRecord],
+    signed: Sequence[x509.Certificate],
+    store: Store,
+) -> list[Issued]:
+    """Record certificates that were signed for records that were begun."""
+    finished = [_finished(record, one) for record, one in zip(records, signed, strict=True)]
+    events = [_event(decision) for decision in decisions]
+    store.finish(finished, events)
+    return [
+        Issued(
+            record=replace(
+                record, status=RecordStatus.ISSUED, certificate=done.certificate, fingerprint=done.fingerprint
+            ),
+            certificate=certificate,
+            chain=decision.issuer.presented_chain,
+            anchor=decision.issuer.anchor,
+            findings=decision.findings,
+        )
+        for decision, record, done, certificate in zip(decisions, records, finished, signed, strict=True)
+    ]
+
+
+def record_of(decision: Decision) -> CertificateRecord:
+    """What the store remembers before the key is used."""
+    order, draft = decision.order, decision.draft
+    return CertificateRecord(
+        serial=draft.serial,
+        issuer=decision.issuer.name,
+        profile=decision.profile.name,
+        profile_digest=decision.profile.digest,
+        subject=format_subject(draft.subject),
+        label=label_of(order),
+        names=order.names,
+        not_before=draft.not_before,
+        not_after=draft.not_after,
+        key_id=_key_id(draft),
+        requester=order.requester.name,
+        created_at=decision.now,
+        replaces=order.replaces,
+        batch_row=order.batch_row,
+    )
+
+
+def label_of(order: Order) -> str:
+    """What people call the certificate: its common name, or else its first name, or else its subject."""
+    common = order.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if common:
+        return str(common[0].value)
+    return order.names[0].value if order.names else format_subject(order.subject)
+
+
+def _key_id(draft: Draft) -> bytes:
+    extension = draft.find(x509.SubjectKeyIdentifier)
+    return extension.value.digest if extension is not None else b""
+
+
+def _finished(record: CertificateRecord, certificate: x509.Certificate) -> Finished:
+    der = certificate.public_bytes(Encoding.DER)
+    # SHA-1 only names the certificate for tools that still show it so; nothing relies on it.
+    sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
+    return Finished(record.id, der, hashlib.sha256(der).digest(), sha1)
+
+
+def _event(decision: Decision) -> AuditEvent:
+    detail = {"profile": decision.profile.name, "label": label_of(decision.order)}
+    if decision.order.replaces is not None:
+        detail["replaces"] = f"{decision.order.replaces:x}"
+    return AuditEvent(
+        at=decision.now,
+        actor=decision.order.requester.name,
+        action="certificate.issued",
+        issuer=decision.issuer.name,
+        serial=decision.draft.serial,
+        detail=detail,
+    )

@@ -1,0 +1,132 @@
+"""What the authority needs from outside: a store that remembers, and a place where the CA keys are."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from handfast.ca.records import (
+    AuditEvent,
+    CertificateRecord,
+    CrlRecord,
+    Finished,
+    IssuerRecord,
+    Listing,
+    Page,
+    Revocation,
+)
+from handfast.pki.keys import PrivateKey
+
+Clock = Callable[[], datetime]
+NewSerial = Callable[[], int]
+Events = Sequence[AuditEvent]
+
+
+class Store(Protocol):
+    """A durable memory: what a method has returned from survives the machine. Safe to use from many threads.
+
+    Every method raises Unavailable when the store does not answer. Events are written in the same transaction as what
+    they tell of.
+    """
+
+    def begin(self, records: Sequence[CertificateRecord], *, snapshots: Iterable[tuple[str, str]] = ()) -> list[int]:
+        """Remember certificates that are about to be signed; their ids. snapshots: (digest, text) of their profiles.
+
+        All or none. Raises Conflict when a serial or a row of a batch is there already.
+        """
+        ...
+
+    def finish(self, finished: Sequence[Finished], events: Events = ()) -> None:
+        """Remember the certificates that were made for records that were begun. All or none."""
+        ...
+
+    def by_serial(self, serial: int) -> tuple[CertificateRecord, ...]:
+        """The records with this serial: at most one for each issuer."""
+        ...
+
+    def by_fingerprint(self, prefix: bytes) -> tuple[CertificateRecord, ...]:
+        """The records whose SHA-256 or SHA-1 fingerprint begins so; at most ten."""
+        ...
+
+    def by_name(self, name: str) -> tuple[CertificateRecord, ...]:
+        """The newest hundred records with this label, common name or subject alternative name, newest first."""
+        ...
+
+    def by_batch(self, batch: str, rows: Sequence[str]) -> tuple[CertificateRecord, ...]:
+        """The records that were made for these rows of a bulk issue."""
+        ...
+
+    def search(self, listing: Listing) -> Page:
+        """One page of what the listing asks for."""
+        ...
+
+    def revocation(self, issuer: str, serial: int) -> Revocation | None:
+        """The last revocation of a certificate, also of one whose record is gone."""
+        ...
+
+    def append_revocation(self, revocation: Revocation, event: AuditEvent) -> None:
+        """Append it. Raises Conflict when its sequence number is taken: somebody else was faster."""
+        ...
+
+    def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
+        """The revocations with an id in (after, until], in the order in which they were appended."""
+        ...
+
+    def encoded_entries(self, issuer: str, *, until: int, alive_at: datetime) -> Iterator[bytes]:
+        """The CRL entries in DER, many in each piece, of all that is revoked and had not expired at that moment."""
+        ...
+
+    def last_crl(self, issuer: str) -> CrlRecord | None:
+        """The CRL with the highest number."""
+        ...
+
+    def begin_crl(self, record: CrlRecord, event: AuditEvent) -> None:
+        """Remember a CRL that is about to be signed. Raises Conflict when its number is taken."""
+        ...
+
+    def last_revocation_id(self) -> int:
+        """The id of the newest revocation; 0 when there is none."""
+        ...
+
+    def issuers(self) -> tuple[IssuerRecord, ...]:
+        """The CAs of this authority, oldest first."""
+        ...
+
+    def add_issuer(self, record: IssuerRecord, event: AuditEvent) -> None:
+        """Remember a CA. Raises Conflict when the name is taken."""
+        ...
+
+    def append(self, event: AuditEvent) -> None:
+        """Remember an event that has no other trace."""
+        ...
+
+    def events(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEvent, ...]:
+        """Audit events in the order in which they were written."""
+        ...
+
+    def note(self, key: str) -> str | None:
+        """What was noted under this key."""
+        ...
+
+    def set_note(self, key: str, value: str, event: AuditEvent) -> None:
+        """Note something, in place of what was there."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Where the private keys of CAs are. A key that cannot leave its device is a subclass of cryptography's class."""
+
+    def names(self) -> tuple[str, ...]:
+        """The keys that are there."""
+        ...
+
+    def load(self, name: str) -> PrivateKey:
+        """The key. Raises ConfigError when it is not there or the passphrase is wrong."""
+        ...
+
+    def save(self, name: str, key: PrivateKey) -> bool:
+        """Keep a new key, durably; True when it is encrypted at rest. Raises Conflict when the name is taken."""
+        ...

@@ -1,0 +1,91 @@
+"""Files that a crash leaves whole or absent: temporary file, fsync, rename, fsync of the directory."""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from handfast.errors import ConfigError
+
+PRIVATE = 0o600
+PUBLIC = 0o644
+
+
+def write_atomically(path: Path, data: bytes | str, *, mode: int = PRIVATE, sync_directory: bool = True) -> None:
+    """Put the data in the file, in place of what was there; whoever reads sees the old or the new, whole.
+
+    When it returns, the file survives a loss of power. sync_directory: False when the caller writes several files and
+    calls sync_directory() after the last. Raises ConfigError when the directory cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        _write(temporary, data.encode() if isinstance(data, str) else data, mode)
+        try:
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        if sync_directory:
+            sync(path.parent)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise ConfigError(msg, hint="choose a directory that you may write, with space left on it") from None
+
+
+def _write(temporary: Path, data: bytes, mode: int) -> None:
+    # O_EXCL: nobody else's file or link of that name is followed; the mode is there before the first byte.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        with memoryview(data) as rest:
+            position = 0
+            while position < len(rest):
+                position += os.write(descriptor, rest[position:])
+        os.fsync(descriptor)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def sync(directory: Path) -> None:
+    """Make the names in a directory survive a loss of power."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path, *, mode: int = 0o700) -> Path:
+    """The directory, made with its parents when it is not there; only its owner may enter. Raises ConfigError."""
+    try:
+        for missing in reversed([one for one in (path, *path.parents) if not one.exists()]):
+            missing.mkdir(mode=mode, exist_ok=True)
+            sync(missing.parent)
+        if not path.is_dir():
+            raise ConfigError(f"{path} is a file, where a directory is wanted", hint="choose another name")
+    except OSError as error:
+        msg = f"the directory {path} cannot be made: {error.strerror}"
+        raise ConfigError(msg, hint="choose a place that you may write") from None
+    return path
+
+
+def require_private(path: Path) -> None:
+    """Raise ConfigError, with the chmod to run, when others than the owner may read or write this file."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise ConfigError(msg, hint="check the path, and who owns the file") from None
+    if mode & 0o077:
+        wanted = "700" if path.is_dir() else "600"
+        msg = f"{path} is open to others than its owner (mode {mode:o})"
+        raise ConfigError(msg, hint=f"run: chmod {wanted} {path}")
+
+
+def read_private(path: Path) -> bytes:
+    """The contents of a file that only its owner may read. Raises ConfigError."""
+    require_private(path)
+    return path.read_bytes()

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -72,16 +71,11 @@ def build_crl(entries: Iterable[RevokedEntry], header: CrlHeader, *, issuer: Iss
 def encode_entry(serial: int, revoked_at: datetime, reason: x509.ReasonFlags | None = None) -> bytes:
     """One entry of revokedCertificates in DER, to keep and to join: an entry never changes once it is revoked."""
     number = serial.to_bytes((serial.bit_length() >> 3) + 1, "big")
-    rest = _encode_rest(revoked_at, reason)
+    rest = der.time(revoked_at) + _REASONS[reason]
     size = len(number) + 2 + len(rest)
     if size < 0x80:
         return b"\x30%c\x02%c%b%b" % (size, len(number), number, rest)
     return der.sequence((der.integer(serial), rest))
-
-
-@lru_cache(maxsize=4096)
-def _encode_rest(revoked_at: datetime, reason: x509.ReasonFlags | None) -> bytes:
-    return der.time(revoked_at) + _REASONS[reason]
 
 
 def join_crl(

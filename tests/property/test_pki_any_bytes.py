@@ -101,7 +101,7 @@ PIECES = st.text(
 
 
 @given(text=PIECES)
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 def test_a_name_that_is_accepted_is_canonical(text: str) -> None:
     name = outcome(parse_name, text)
     if name is None:
@@ -113,7 +113,7 @@ def test_a_name_that_is_accepted_is_canonical(text: str) -> None:
 
 
 @given(text=PIECES)
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 def test_a_subject_that_is_accepted_is_written_and_read_back(text: str) -> None:
     subject = outcome(parse_subject, text)
     if subject is None:

@@ -1,14 +1,17 @@
 """Certificate requests: proven, wished, refused."""
 
+import base64
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.errors import Malformed, Unacceptable
+from handfast.pki import der
 from handfast.pki.csr import MAXIMUM_SIZE, build_request, parse_request
-from handfast.pki.keys import KeyKind
+from handfast.pki.keys import KeyKind, PrivateKey, hash_for
 from handfast.pki.names import parse_names
 from handfast.pki.pem import to_pem
 from handfast.pki.subject import parse_subject
@@ -57,6 +60,63 @@ def test_attributes_beside_extensions_do_no_harm() -> None:
     builder = builder.add_attribute(x509.oid.AttributeOID.CHALLENGE_PASSWORD, b"secret")
     builder = builder.add_attribute(x509.oid.AttributeOID.UNSTRUCTURED_NAME, b"printer")
     assert parse_request(sign(builder)).subject == SUBJECT
+
+
+def disordered(kind: KeyKind, *, attributes: bool = True) -> tuple[bytes, PrivateKey]:
+    """A request whose attributes stand in the wrong order, or are missing, signed as it stands."""
+    key = key_of(kind)
+    builder = x509.CertificateSigningRequestBuilder(SUBJECT)
+    builder = builder.add_attribute(x509.oid.AttributeOID.CHALLENGE_PASSWORD, b"secret")
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example")]), critical=False)
+    data = builder.sign(key, hash_for(key)).public_bytes(Encoding.DER)  # type: ignore[arg-type]  # fits the key
+    information, algorithm, _ = der.children(data, der.element_at(data))
+    *kept, wrapped = der.children(data, information)
+    found = [data[one.begin : one.end] for one in der.children(data, wrapped)][::-1]
+    tail = [der.encode(0xA0, b"".join(found))] if attributes else []
+    signed = der.sequence([*(data[one.begin : one.end] for one in kept), *tail])
+    signature = b"\0" + sign_bytes(key, signed)
+    parts = [signed, data[algorithm.begin : algorithm.end], der.encode(der.BIT_STRING, signature)]
+    return der.sequence(parts), key
+
+
+def sign_bytes(key: PrivateKey, data: bytes) -> bytes:
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(data, ec.ECDSA(hashes.SHA256()))
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    return key.sign(data)
+
+
+@pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.RSA2048, KeyKind.ED25519])
+def test_attributes_in_the_wrong_order_are_tolerated(kind: KeyKind) -> None:
+    data, key = disordered(kind)
+    for given in (data, pem_of(data)):
+        request = parse_request(given)
+        assert request.public_key == key.public_key()
+        assert request.names == parse_names(["a.example"])
+        assert request.der == data
+
+
+def test_missing_attributes_are_tolerated() -> None:
+    request = parse_request(disordered(KeyKind.P256, attributes=False)[0])
+    assert (request.subject, request.names) == (SUBJECT, ())
+
+
+@pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.RSA2048, KeyKind.ED25519])
+def test_attributes_in_the_wrong_order_under_a_wrong_signature_are_refused(kind: KeyKind) -> None:
+    data = bytearray(disordered(kind)[0])
+    data[-1] ^= 1
+    with pytest.raises(Malformed, match="not signed by the key in it"):
+        parse_request(bytes(data))
+    other = disordered(kind)[0].replace(b"alice", b"mable")
+    with pytest.raises(Malformed, match="not signed by the key in it"):
+        parse_request(other)
+
+
+def pem_of(data: bytes) -> bytes:
+    text = base64.encodebytes(data)
+    return b"-----BEGIN CERTIFICATE REQUEST-----\n" + text + b"-----END CERTIFICATE REQUEST-----\n"
 
 
 def test_a_request_signed_by_another_key_is_refused() -> None:

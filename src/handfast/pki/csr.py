@@ -4,15 +4,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.errors import Malformed
-from handfast.pki.keys import PrivateKey, PublicKey, hash_for, require_strong
+from handfast.pki.csr_order import in_order
+from handfast.pki.keys import (
+    KeyKind,
+    PrivateKey,
+    PublicKey,
+    hash_for,
+    is_elliptic,
+    is_rsa,
+    kind_of,
+    require_strong,
+)
 from handfast.pki.names import Name, from_general_names
-from handfast.pki.pem import one_request
+from handfast.pki.pem import one_request, request_der
 
 MAXIMUM_SIZE = 64 * 1024  # an ML-DSA-87 request has about 8 KB
+_WITHOUT_PARAMETERS = {KeyKind.ED25519, KeyKind.ML_DSA_44, KeyKind.ML_DSA_65, KeyKind.ML_DSA_87}
 _HINT = "make the request again with the key that it is for"
 
 
@@ -36,10 +48,10 @@ def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
     if len(data) > MAXIMUM_SIZE:
         msg = f"{source} has {len(data)} bytes; a certificate request has at most {MAXIMUM_SIZE}"
         raise Malformed(msg, hint="give a certificate request")
-    request = one_request(data, source)
+    request, encoded, signed = _load(data, source)
     public_key = _public_key(request, source)
     require_strong(public_key)
-    _require_possession(request, source)
+    _require_possession(request, signed, source)
     wishes = _wishes(request, source)
     names = tuple(
         name
@@ -47,7 +59,7 @@ def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
         if isinstance(wish.value, x509.SubjectAlternativeName)
         for name in from_general_names(wish.value)
     )
-    return CertificateRequest(public_key, request.subject, names, wishes, request.public_bytes(Encoding.DER))
+    return CertificateRequest(public_key, request.subject, names, wishes, encoded)
 
 
 def build_request(key: PrivateKey, *, subject: x509.Name, names: Iterable[Name] = ()) -> x509.CertificateSigningRequest:
@@ -68,9 +80,43 @@ def _public_key(request: x509.CertificateSigningRequest, source: str) -> PublicK
         raise Malformed(msg, hint="make the request with a P-256 key") from None
 
 
-def _require_possession(request: x509.CertificateSigningRequest, source: str) -> None:
+def _load(data: bytes, source: str) -> tuple[x509.CertificateSigningRequest, bytes, bytes | None]:
+    """The request, its DER as it came, and the bytes that were signed when they are not those that it holds now."""
     try:
-        proven = request.is_signature_valid
+        request = one_request(data, source)
+        return request, request.public_bytes(Encoding.DER), None
+    except Malformed:
+        encoded = request_der(data, source)
+        ordered = in_order(encoded) if encoded is not None else None
+        if encoded is None or ordered is None:
+            raise
+    return one_request(ordered[0], source), encoded, ordered[1]
+
+
+def _is_proven(request: x509.CertificateSigningRequest, signed: bytes | None) -> bool:
+    if signed is None:
+        return request.is_signature_valid
+    key, parameters = request.public_key(), request.signature_algorithm_parameters
+    algorithm = request.signature_hash_algorithm
+    try:
+        if is_elliptic(key) and isinstance(parameters, ec.ECDSA):
+            key.verify(request.signature, signed, parameters)
+        elif (
+            is_rsa(key) and isinstance(parameters, padding.PKCS1v15 | padding.PSS) and request.signature_hash_algorithm
+        ):
+            key.verify(request.signature, signed, parameters, request.signature_hash_algorithm)
+        elif kind_of(key) in _WITHOUT_PARAMETERS and parameters is None:
+            key.verify(request.signature, signed)  # type: ignore[union-attr, call-arg]  # these kinds take no more
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _require_possession(request: x509.CertificateSigningRequest, signed: bytes | None, source: str) -> None:
+    try:
+        proven = _is_proven(request, signed)
     except (ValueError, UnsupportedAlgorithm) as error:
         msg = f"the signature on the request in {source} cannot be checked: {error}"
         raise Malformed(msg, hint="sign the request with SHA-256 or better") from None

@@ -151,6 +151,19 @@ def one_request(data: bytes, source: str = "input") -> x509.CertificateSigningRe
     return contents.requests[0]
 
 
+def request_der(data: bytes, source: str = "input") -> bytes | None:
+    """The DER of the only request, not parsed: for one that needs more tolerance than read() has. None for any other.
+
+    Raises Malformed for PEM that is not whole.
+    """
+    data = block.as_bytes_of_text(data)
+    if data[:1] == b"\x30":
+        return data
+    labels = {"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"}
+    found = [one.der for one in _blocks(data, source) if one.label in labels]
+    return found[0] if len(found) == 1 else None
+
+
 def one_key(data: bytes, password: bytes | None = None, source: str = "input") -> PrivateKey:
     """The only private key. Does not ask whether it is strong. Raises Malformed."""
     contents = read(data, password=password, source=source)

@@ -12,17 +12,9 @@ from tests.programs import required_program
 
 
 def opened(path: Path, password: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        required_program("openssl"),
-        "pkcs12",
-        "-in",
-        str(path),
-        "-noenc",
-        "-info",
-        "-passin",
-        f"pass:{password}",
-    ]
-    return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    command = [required_program("openssl"), "pkcs12", "-in", str(path), "-noenc", "-info"]
+    command += ["-passin", f"pass:{password}", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.RSA2048, KeyKind.ED25519])

@@ -101,10 +101,8 @@ def _is_proven(request: x509.CertificateSigningRequest, signed: bytes | None) ->
     try:
         if is_elliptic(key) and isinstance(parameters, ec.ECDSA):
             key.verify(request.signature, signed, parameters)
-        elif (
-            is_rsa(key) and isinstance(parameters, padding.PKCS1v15 | padding.PSS) and request.signature_hash_algorithm
-        ):
-            key.verify(request.signature, signed, parameters, request.signature_hash_algorithm)
+        elif is_rsa(key) and isinstance(parameters, padding.PKCS1v15 | padding.PSS) and algorithm:
+            key.verify(request.signature, signed, parameters, algorithm)
         elif kind_of(key) in _WITHOUT_PARAMETERS and parameters is None:
             key.verify(request.signature, signed)  # type: ignore[union-attr, call-arg]  # these kinds take no more
         else:

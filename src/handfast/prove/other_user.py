@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 # To pass through directories that are closed to others, as temporary ones are; it does not allow to write there.
-_PASS = "+dac_read_search"
+_THROUGH = "+dac_read_search"
 
 
 def as_user(name: str) -> tuple[str, ...]:
@@ -15,7 +15,7 @@ def as_user(name: str) -> tuple[str, ...]:
         return ()
     group = pwd.getpwnam(name).pw_gid
     who = (f"--reuid={name}", f"--regid={group}", "--clear-groups")
-    return ("setpriv", *who, f"--inh-caps={_PASS}", f"--ambient-caps={_PASS}")
+    return ("setpriv", *who, f"--inh-caps={_THROUGH}", f"--ambient-caps={_THROUGH}")
 
 
 def name_of_user(name: str) -> str:

@@ -91,8 +91,6 @@ def _judge_rsa(key: rsa.RSAPublicKey) -> SubjectKey:
         problems.append(("key-rsa-under-2048", f"the RSA key has only {size} bits"))
     if size % 8:
         problems.append(("key-rsa-odd-size", f"the RSA key has {size} bits, which is no whole number of octets"))
-    if numbers.e < 3 or numbers.e % 2 == 0:
-        problems.append(("key-rsa-exponent", f"the RSA exponent {numbers.e} is even, or 1"))
     if size >= _LEAST_RSA:
         broken = (each for each in rsa_findings(numbers.n, numbers.e) if each.code in _STRUCTURE)
         problems.extend(("key-rsa-broken", each.message) for each in broken)

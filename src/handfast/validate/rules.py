@@ -40,7 +40,6 @@ RULES: Mapping[str, Rule] = dict((
     rule("key-rsa-under-2048", "S--", "NIST SP 800-57 part 1", "use RSA with at least 2048 bits, or P-256"),
     rule("key-rsa-odd-size", "S--", "CA/Browser Forum BR 6.1.5", "use an RSA key whose size is a multiple of 8 bits"),
     rule("key-too-large", "SRL", "6.1", "use RSA with at most 16384 bits and an exponent of at most 64 bits"),
-    rule("key-rsa-exponent", "SRL", "RFC 8017 section 3.1", "make a new key with the exponent 65537"),
     rule("key-rsa-broken", "SRL", "CA/Browser Forum BR 6.1.1.3",
          "make a new key at once: this one's private key can be computed"),
     rule("key-curve-explicit", "SR-", "RFC 5480 section 2.1.1", "make a new key on a named curve, as P-256"),
@@ -62,8 +61,6 @@ RULES: Mapping[str, Rule] = dict((
          "wait, or set this machine's clock; have certificates issued with a few minutes of backdating"),
     rule("expired", "SRL", "6.1.3 (a)(2)", "renew the certificate"),
     rule("issuer-expired", "SRL", "6.1.3 (a)(2)", "renew the CA certificate and deploy it with the chain"),
-    # Names
-    rule("name-chaining", "SRL", "6.1.3 (a)(4)", "use the CA certificate whose subject is this certificate's issuer"),
     # Extensions
     rule("malformed-extension", "SRL", "4.2", "have it issued anew: this extension cannot be read"),
     rule("duplicate-extension", "SRL", "4.2", "have it issued anew with each extension once"),

@@ -26,15 +26,15 @@ MODULES = ("ssl", "headers", "proxy", "proxy_http", "setenvif", "authz_core")
 
 
 def render(setting: Setting) -> tuple[RenderedFile, ...]:
-    """One file with a virtual host; the session cache is set outside of it, where Apache wants it."""
+    """One file with a virtual host."""
     parts = [
         heading(f"Mutual TLS for {setting.name}. Modules: a2enmod ssl headers proxy_http setenvif"),
-        _sessions(),
         f"<VirtualHost {setting.listen or '*'}:{setting.port}>\n",
         _names(setting),
         _own(setting),
         _tls(setting),
         _clients(setting),
+        _sessions(),
         _extensions(setting),
         _application(setting).rstrip("\n") + "\n",
         "</VirtualHost>\n",
@@ -42,18 +42,18 @@ def render(setting: Setting) -> tuple[RenderedFile, ...]:
     return (RenderedFile(setting.file(CONFIG), "".join(parts), comment="the virtual host, a site for a2ensite"),)
 
 
+def _names(setting: Setting) -> str:
+    aliases = [f"ServerAlias {' '.join(setting.names[1:])}"] if setting.names[1:] else []
+    return block("", [f"ServerName {setting.name}", *aliases, "SSLEngine on"])
+
+
 def _sessions() -> str:
     return block(
         "A resumed session is not checked against the CRL or the clock: a revoked or expired client would come\n"
-        "back with it. So every connection is a full handshake. Debian's ssl.conf has a cache: this line ends it.",
-        ["SSLSessionCache none"],
-        indent="",
+        "back with it. So every connection is a full handshake. The server may have a session cache for all hosts\n"
+        "(Debian's ssl.conf has), which `SSLSessionCache none` would not take back: what dies at once, dies here.",
+        ["SSLSessionTickets off", "SSLSessionCacheTimeout 0"],
     )
-
-
-def _names(setting: Setting) -> str:
-    aliases = [f"ServerAlias {' '.join(setting.names[1:])}"] if setting.names[1:] else []
-    return block("", [f"ServerName {setting.name}", *aliases, "SSLEngine on", "SSLSessionTickets off"])
 
 
 def _own(setting: Setting) -> str:
@@ -176,7 +176,7 @@ target = Target(
     reload="apachectl graceful",
     kick="apachectl graceful ends idle keep-alive connections; to cut busy ones too: systemctl restart apache2",
     depth="SSLVerifyDepth counts all CA certificates with the root: 2 for issuing CA and root; 1 refuses (AH02040)",
-    resumption="off: no cache and no tickets; a ticket key file or a shared cache would let revoked clients back in",
+    resumption="off: no tickets, and nothing in a cache lives; a ticket key file or a shared cache would let revoked clients back in",
     broken_crl="configtest does not read the CRL, and a graceful restart with a broken one ends the whole server: "
     "let handfast write the file, or check it with `openssl crl -in FILE -noout -CAfile CA` first",
     crl=CrlForm.CONCATENATED,

@@ -176,7 +176,7 @@ target = Target(
     reload="apachectl graceful",
     kick="apachectl graceful ends idle keep-alive connections; to cut busy ones too: systemctl restart apache2",
     depth="SSLVerifyDepth counts all CA certificates with the root: 2 for issuing CA and root; 1 refuses (AH02040)",
-    resumption="off: no tickets, and nothing in a cache lives; a ticket key file or a shared cache would let revoked clients back in",
+    resumption="off: no tickets, and nothing in a cache lives; with a ticket key file, revoked clients come back",
     broken_crl="configtest does not read the CRL, and a graceful restart with a broken one ends the whole server: "
     "let handfast write the file, or check it with `openssl crl -in FILE -noout -CAfile CA` first",
     crl=CrlForm.CONCATENATED,

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from cryptography import x509
 
+from handfast.pki.oids import CLIENT_AUTH
 from handfast.tls.context import Generation, RotatingContext
 
 # Whoever has not finished a handshake and a request by then is not a client.
@@ -107,7 +108,7 @@ def is_for_clients(certificate: x509.Certificate) -> bool:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
         return False
-    return x509.ExtendedKeyUsageOID.CLIENT_AUTH in usages
+    return CLIENT_AUTH in usages
 
 
 def read_request(secured: ssl.SSLSocket) -> bytes:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from handfast.errors import Malformed
+from handfast.pki import der
 from handfast.pki.crl import CrlHeader, build_crl
 from handfast.pki.csr import build_request
 from handfast.pki.keys import KeyKind
@@ -32,6 +33,7 @@ from handfast.pki.pem import (
     to_pem,
 )
 from handfast.pki.pkcs12 import build_pkcs12
+from handfast.pki.rounds import MAXIMUM_ROUNDS, require_bearable
 from handfast.pki.subject import parse_subject
 from tests.pki_factory import DAY, NOW, authority_of, key_of
 
@@ -209,6 +211,31 @@ def test_what_is_not_readable_is_refused_with_its_own_words(data: Callable[[], b
 def test_a_wrong_password_is_named(name: str) -> None:
     with pytest.raises(Malformed, match="the password does not open"):
         read(files()[name], password=b"wrong")
+
+
+def test_a_file_that_asks_for_hours_of_work_is_refused() -> None:
+    rounds = der.integer(MAXIMUM_ROUNDS + 1)
+    kdf = der.sequence((bytes.fromhex("06092a864886f70d01050c"), der.sequence((der.encode(4, b"salt"), rounds))))
+    parameters = der.sequence((kdf, der.sequence((bytes.fromhex("060960864801650304012a"), der.encode(4, b"0" * 16)))))
+    algorithm = der.sequence((bytes.fromhex("06092a864886f70d01050d"), parameters))
+    with pytest.raises(Malformed, match="asks for too much work"):
+        read(der.sequence((algorithm, der.encode(4, b"x" * 32))), password=b"x")
+    mac = der.sequence((der.sequence((b"\x05\x00",)), der.encode(4, b"salt"), rounds))
+    with pytest.raises(Malformed, match="asks for too much work"):
+        read(der.sequence((der.integer(3), der.sequence(()), mac)), password=b"x")
+
+
+@pytest.mark.parametrize(("n", "refused"), [(1 << 20, False), (1 << 22, True)])
+def test_scrypt_is_bounded_by_its_memory(n: int, refused: bool) -> None:
+    scrypt = bytes.fromhex("06092b06010401da47040b")
+    numbers = (der.encode(4, b"salt"), der.integer(n), der.integer(8), der.integer(1))
+    algorithm = der.sequence((scrypt, der.sequence(numbers)))
+    data = der.sequence((algorithm, der.encode(4, b"x")))
+    if not refused:
+        require_bearable(data, "f")
+        return
+    with pytest.raises(Malformed, match="asks for too much work"):
+        require_bearable(data, "f")
 
 
 def test_a_password_for_a_key_that_needs_none_does_no_harm() -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from handfast.errors import Malformed
 from handfast.pki import der
+from handfast.pki.rounds import require_bearable
 
 Item: TypeAlias = tuple[str, Any]
 
@@ -215,6 +216,7 @@ def _encrypted_key(block: Block, password: bytes | None) -> list[Item]:
     if not password:
         msg = f"the key in {block.source} is encrypted, and no password was given"
         raise Malformed(msg, hint="give its password")
+    require_bearable(block.der, block.source)
     try:
         return [("keys", load_der_private_key(block.der, password))]
     except _UNREADABLE as error:
@@ -225,6 +227,7 @@ def _encrypted_key(block: Block, password: bytes | None) -> list[Item]:
 
 
 def _pkcs12(block: Block, password: bytes | None) -> list[Item]:
+    require_bearable(block.der, block.source)
     try:
         key, certificate, others = pkcs12.load_key_and_certificates(block.der, password)
     except _UNREADABLE as error:

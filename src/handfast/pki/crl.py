@@ -114,8 +114,7 @@ def _signed_part(entries: bytes, header: CrlHeader, *, issuer: IssuerIdentity, a
         *listed,
         der.encode(0xA0, extensions),
     )
-    size = sum(map(len, parts))
-    return b"".join((b"\x30", der.length(size), *parts))
+    return der.sequence(parts)
 
 
 def _extensions(header: CrlHeader, issuer: IssuerIdentity) -> list[tuple[x509.ExtensionType, bool]]:

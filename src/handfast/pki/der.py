@@ -44,8 +44,8 @@ def encode(tag: int, content: bytes) -> bytes:
 
 def sequence(parts: Iterable[bytes]) -> bytes:
     """A SEQUENCE of elements encoded already; copies them once."""
-    content = b"".join(parts)
-    return b"".join((b"\x30", length(len(content)), content))
+    parts = tuple(parts)
+    return b"".join((b"\x30", length(sum(map(len, parts))), *parts))
 
 
 def integer(number: int) -> bytes:

@@ -89,7 +89,10 @@ def _blocks(data: bytes, source: str) -> Iterator[Block]:
         if count >= MAXIMUM_BLOCKS:
             msg = f"{source} holds over {MAXIMUM_BLOCKS} PEM blocks"
             raise Malformed(msg, hint="split the file")
-        yield Block(match[1].decode(), _decoded(match, source), source=source, headers=_headers(match[2]))
+        body = match[2].replace(b"\r\n", b"\n")
+        headers = _headers(body)
+        label = match[1].decode()
+        yield Block(label, _decoded(body[len(headers) :], f"the {label} in {source}"), source, headers)
     cut = _BEGIN.search(data, end)
     if cut is not None:
         msg = f"{source} is cut off: BEGIN {cut[1].decode()} has no END {cut[1].decode()}"
@@ -97,31 +100,28 @@ def _blocks(data: bytes, source: str) -> Iterator[Block]:
 
 
 def _check_begin(data: bytes, match: re.Match[bytes], end: int, source: str) -> None:
-    first = _BEGIN.search(data, end)
-    inner = _BEGIN.search(match[2])
-    if match[1] != match[3] or inner is not None or (first is not None and first.start() < match.start()):
-        label = (first or match)[1].decode()
-        msg = f"{source} is cut off: BEGIN {label} is not followed by END {label}"
-        raise Malformed(msg, hint="copy the whole block, with its BEGIN and END lines")
+    between = data[end : match.start()]
+    if match[1] == match[3] and b"-----BEGIN" not in match[2] and not _BEGIN.search(between):
+        return
+    label = (_BEGIN.search(between) or match)[1].decode()
+    msg = f"{source} is cut off: BEGIN {label} is not followed by END {label}"
+    raise Malformed(msg, hint="copy the whole block, with its BEGIN and END lines")
 
 
 def _headers(body: bytes) -> bytes:
-    found = _HEADER.match(body.replace(b"\r\n", b"\n"))
+    # Base64 has no colon.
+    found = _HEADER.match(body) if b":" in body else None
     return found.group() if found else b""
 
 
-def _decoded(match: re.Match[bytes], source: str) -> bytes:
-    label = match[1].decode()
-    body = match[2].replace(b"\r\n", b"\n")
-    body = body[len(_headers(body)) :]
+def _decoded(body: bytes, what: str) -> bytes:
     try:
         decoded = binascii.a2b_base64(body.translate(None, b" \t\r\n"), strict_mode=True)
     except binascii.Error as error:
-        reason = str(error).lower()
-        msg = f"the {label} in {source} is not base64: {reason}"
+        msg = f"{what} is not base64: {str(error).lower()}"
         raise Malformed(msg, hint="the text was changed in transit; copy or export it again") from None
     if not decoded:
-        raise Malformed(f"the {label} in {source} is empty", hint="export it again")
+        raise Malformed(f"{what} is empty", hint="export it again")
     return decoded
 
 

@@ -38,7 +38,7 @@ def resolve(host: str, port: int, policy: EgressPolicy) -> Address:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         hint = "look whether the name is right and the resolver works, or give the file yourself"
-        raise Unavailable(f"{host} does not resolve: {error}", hint=hint) from error
+        raise Unavailable(f"the name {host} does not resolve", hint=hint) from error
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
         if not is_permitted(address, policy):

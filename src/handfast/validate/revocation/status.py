@@ -128,10 +128,9 @@ def _because(by_ocsp: OCSPAnswer, by_crl: Answer) -> str:
     reasons = []
     if by_ocsp.single is not None:
         reasons.append(f"{by_ocsp.source} does not know it")
-    # Lists and responses about others say nothing of this certificate: they are named only where nothing else is.
-    problems = [*by_ocsp.problems, *by_crl.problems]
-    telling = [each for each in problems if "another issuer" not in each[1]] or problems
-    reasons.extend(f"{name}: {problem}" for name, problem in telling[:4])
+    # A list of another issuer says nothing of this certificate: it is as if it were not there.
+    own_lists = [each for each in by_crl.problems if "another issuer" not in each[1]]
+    reasons.extend(f"{name}: {problem}" for name, problem in [*by_ocsp.problems, *own_lists][:4])
     if by_crl.reasons:
         reasons.append("the CRLs at hand answer for some reasons only")
     return "; ".join(reasons) or "no CRL and no OCSP response of its issuer is at hand"

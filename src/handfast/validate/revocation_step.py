@@ -1,6 +1,7 @@
 """The revocation step: who issued each certificate of a path, and who else may sign CRLs (RFC 5280 6.3)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from handfast.validate.certificate import Certificate
 from handfast.validate.findings import Notebook
 from handfast.validate.keys import subject_key, with_parameters
+from handfast.validate.levels import Level
 from handfast.validate.path import Path
 from handfast.validate.policy import Policy
 from handfast.validate.revocation.facts import (
@@ -29,11 +31,13 @@ def check_revocation(
     signers: tuple[tuple[Certificate, ...], Callable[[Certificate], bool]],
     notebook: Notebook,
 ) -> tuple[RevocationStatus, ...]:
-    """The status of each certificate of the path, and its findings in the notebook."""
+    """The status of each certificate of the path, and its findings in the notebook.
+
+    Lists without a CRL number and SHA-1 are refused at every level but legacy, as certificates are.
+    """
+    asked = policy.revocation if policy.level is Level.LEGACY else replace(policy.revocation, strict=True)
     issuers = issuers_of(path) if policy.revocation.mode is not RevocationMode.NONE else ()
-    statuses = check_path(
-        path.certificates, issuers, facts=facts, policy=policy.revocation, at=at, signers=Signers(*signers)
-    )
+    statuses = check_path(path.certificates, issuers, facts=facts, policy=asked, at=at, signers=Signers(*signers))
     for position, status in enumerate(statuses):
         for finding in status.findings:
             notebook.add(finding, position)

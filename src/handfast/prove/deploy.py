@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from handfast.errors import Malformed, Unavailable
+from handfast.keys.files import write_atomically
 from handfast.pki import pem
 from handfast.prove.crl_files import Crl, crl_files, der_of, is_signed_by, read_crls, require_usable
-from handfast.prove.files import write_atomically
 from handfast.targets.contract import CrlForm, IdentityForm, Level, RenderedFile, Setting, Target, render_denylist
 
 

@@ -21,18 +21,18 @@ EXPIRING = timedelta(seconds=8)
 TITLES = {
     Case.USER: "user",
     Case.DEVICE: "device",
-    Case.RSA: "user with an RSA key",
+    Case.RSA: "user, RSA key",
     Case.NO_CERTIFICATE: "no certificate",
     Case.SELF_SIGNED: "self-signed",
-    Case.OTHER_CA: "another CA of the same name",
+    Case.OTHER_CA: "other CA, same name",
     Case.EXPIRED: "expired",
     Case.NOT_YET_VALID: "not yet valid",
-    Case.SERVER_ONLY: "certificate for servers only",
+    Case.SERVER_ONLY: "server-only certificate",
     Case.BARE: "no extensions at all",
     Case.NO_INTERMEDIATE: "without its intermediate",
     Case.REVOKED: "revoked",
     Case.REVOKED_RESUMED: "revoked, resuming",
-    Case.EXPIRED_RESUMED: "expired since, resuming",
+    Case.EXPIRED_RESUMED: "expired now, resuming",
 }
 _REFUSED_BY_SERVER = (
     Case.NO_CERTIFICATE,
@@ -113,12 +113,12 @@ class Proof:
         user = cast.visitor(Case.USER)
         rows = [
             cast.own_refusal("wrong host name", Visit(user, server_name="wrong.example.test")),
-            cast.own_refusal("server of a foreign CA", Visit(user, trust=self.pki.foreign_root)),
+            cast.own_refusal("server of foreign CA", Visit(user, trust=self.pki.foreign_root)),
         ]
         for name, pair in self.pki.bad_servers.items():
             directory = self.directory / name
             with running(self.target, self.program, self.pki, directory, server=pair) as (stage, run):
-                title = "expired server" if name == "expired" else "client certificate on a server"
+                title = "expired server" if name == "expired" else "server's is for clients"
                 rows.append(Cast(self.target, stage, run).own_refusal(title, Visit(user)))
         return rows
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -122,7 +123,7 @@ def _date_problems(leaf: x509.Certificate, now: datetime) -> Iterator[Finding]:
 
 
 def _order_problems(chain: Sequence[x509.Certificate]) -> Iterator[Finding]:
-    for child, parent in zip(chain, chain[1:], strict=False):
+    for child, parent in pairwise(chain):
         try:
             child.verify_directly_issued_by(parent)
         except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):

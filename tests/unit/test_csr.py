@@ -1,12 +1,14 @@
 """Certificate requests: proven, wished, refused."""
 
 import base64
+import warnings
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from handfast.errors import Malformed, Unacceptable
 from handfast.pki import der
@@ -60,6 +62,21 @@ def test_attributes_beside_extensions_do_no_harm() -> None:
     builder = builder.add_attribute(x509.oid.AttributeOID.CHALLENGE_PASSWORD, b"secret")
     builder = builder.add_attribute(x509.oid.AttributeOID.UNSTRUCTURED_NAME, b"printer")
     assert parse_request(sign(builder)).subject == SUBJECT
+
+
+def test_a_subject_in_an_old_encoding_is_read_in_todays() -> None:
+    old = x509.NameAttribute(NameOID.COMMON_NAME, "alice", x509.name._ASN1Type.BMPString)
+    request = parse_request(sign(x509.CertificateSigningRequestBuilder(x509.Name([old]))))
+    assert request.subject.public_bytes() == parse_subject("CN=alice").public_bytes()
+
+
+def test_a_subject_that_no_certificate_can_have_is_refused() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # cryptography's, of what is too long on purpose
+        long = x509.NameAttribute(NameOID.COMMON_NAME, "x" * 65, _validate=False)
+        data = sign(x509.CertificateSigningRequestBuilder(x509.Name([long])))
+        with pytest.raises(Malformed, match="the subject of the request in input cannot be certified"):
+            parse_request(data)
 
 
 def disordered(kind: KeyKind, *, attributes: bool = True) -> tuple[bytes, PrivateKey]:

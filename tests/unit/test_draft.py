@@ -171,3 +171,15 @@ def test_the_subject_key_identifier_is_the_keys() -> None:
     assert extension is not None
     assert extension.value.digest == key_identifier(key_of().public_key())
     assert authority_of().issuing.not_valid_after_utc > NOW + DAY
+
+
+def test_an_issuing_ca_with_usages_of_its_own_lets_only_those_pass() -> None:
+    authority = authority_of()
+    profile = from_table("issuing-tls", {"like": "issuing", "extended_key_usage": ["serverAuth", "clientAuth"]})
+    holder = Holder(parse_subject("CN=TLS only"), (), key_of(KeyKind.P384).public_key())
+    drafted = draft(profile, holder, identity_of(authority.root))
+    assert run_checks(drafted) == ()
+    narrow = identity_of(sign_draft(drafted, authority.root_key))
+    leaf = Holder(parse_subject("CN=alice"), (), key_of().public_key())
+    assert run_checks(draft(BUILT_IN["client"], leaf, narrow)) == ()
+    assert {one.code for one in run_checks(draft(BUILT_IN["ocsp"], leaf, narrow))} == {"eku-outside-issuer"}

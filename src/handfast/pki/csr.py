@@ -65,7 +65,7 @@ def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
         if type(wish.value) is x509.SubjectAlternativeName
         for name in from_general_names(wish.value)
     )
-    return CertificateRequest(public_key, request.subject, names, wishes, encoded)
+    return CertificateRequest(public_key, _subject(request, source), names, wishes, encoded)
 
 
 def build_request(key: PrivateKey, *, subject: x509.Name, names: Iterable[Name] = ()) -> x509.CertificateSigningRequest:
@@ -76,6 +76,19 @@ def build_request(key: PrivateKey, *, subject: x509.Name, names: Iterable[Name] 
         critical = not list(subject)
         builder = builder.add_extension(x509.SubjectAlternativeName(general_names), critical=critical)
     return builder.sign(key, hash_for(key))  # type: ignore[arg-type]  # a DSA key never comes here
+
+
+def _subject(request: x509.CertificateSigningRequest, source: str) -> x509.Name:
+    """The subject in the string types of today, whatever the request has (RFC 5280 section 4.1.2.4)."""
+    try:
+        return x509.Name([x509.RelativeDistinguishedName(map(_in_utf8, rdn)) for rdn in request.subject.rdns])
+    except ValueError as error:
+        msg = f"the subject of the request in {source} cannot be certified: {error}"
+        raise Malformed(msg, hint="make the request with another subject, or an empty one") from None
+
+
+def _in_utf8(attribute: x509.NameAttribute[str | bytes]) -> x509.NameAttribute[str | bytes]:
+    return x509.NameAttribute(attribute.oid, attribute.value) if isinstance(attribute.value, str) else attribute
 
 
 def _public_key(request: x509.CertificateSigningRequest, source: str) -> PublicKey:

@@ -1,0 +1,77 @@
+"""Where the passphrase of a CA key comes from: a file, a credential directory, or whoever is at the terminal."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from handfast.errors import ConfigError
+from handfast.keys.files import read_private
+
+# Called with the name of a key, when its passphrase is needed; None: there is none.
+PassphraseSource = Callable[[str], bytes | None]
+CREDENTIAL = "handfast-passphrase"
+LEAST_LENGTH = 8
+_MOST = 1024
+
+
+def no_passphrase(name: str) -> bytes | None:
+    """The source for keys that are knowingly kept unencrypted."""
+    return None
+
+
+def from_file(path: Path) -> PassphraseSource:
+    """The first line of a file that only its owner may read."""
+    return lambda name: _first_line(path)
+
+
+def from_credentials() -> PassphraseSource | None:
+    """The credential `handfast-passphrase` that systemd or the like provides; None when there is none.
+
+    A key has its own where `handfast-passphrase-NAME` is there.
+    """
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory or not Path(directory).is_dir():
+        return None
+
+    def source(name: str) -> bytes | None:
+        for path in (Path(directory, f"{CREDENTIAL}-{name}"), Path(directory, CREDENTIAL)):
+            if path.exists():
+                return _first_line(path)
+        return None
+
+    return source
+
+
+def from_prompt(ask: Callable[[str], str]) -> PassphraseSource:
+    """Asks once for each key. ask: shows a prompt and returns what was typed, unseen."""
+    answers: dict[str, bytes] = {}
+
+    def source(name: str) -> bytes | None:
+        if name not in answers:
+            answers[name] = ask(f"Passphrase of the key {name}").encode()
+        return answers[name] or None
+
+    return source
+
+
+def first_of(*sources: PassphraseSource | None) -> PassphraseSource:
+    """The first of these that has a passphrase; each may be None."""
+    present = [source for source in sources if source is not None]
+    return lambda name: next((found for source in present if (found := source(name)) is not None), None)
+
+
+def require_long_enough(passphrase: bytes) -> None:
+    """Raise ConfigError for a passphrase that is too short to protect a CA."""
+    if len(passphrase) < LEAST_LENGTH:
+        msg = f"the passphrase has {len(passphrase)} characters; it needs at least {LEAST_LENGTH}"
+        raise ConfigError(msg, hint="use several words")
+
+
+def _first_line(path: Path) -> bytes:
+    data = read_private(path)
+    if len(data) > _MOST:
+        raise ConfigError(f"{path} has {len(data)} bytes: it is no passphrase", hint="put the passphrase on one line")
+    line = data.split(b"\n", 1)[0].rstrip(b"\r")
+    if not line:
+        raise ConfigError(f"{path} is empty", hint="put the passphrase on its first line")
+    return line

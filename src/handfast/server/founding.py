@@ -1,0 +1,239 @@
+"""New authorities and new issuers: made here, imported, or certified by somebody else.
+
+A new authority is built in a directory beside its place and renamed into it: it is there whole, or not at all.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from handfast.ca import issuing
+from handfast.ca.authority import Authority
+from handfast.ca.issuer import Issuer
+from handfast.ca.order import Order
+from handfast.ca.ports import Clock
+from handfast.ca.records import IssuerRecord, Role
+from handfast.errors import ConfigError, Conflict
+from handfast.keys.files import make_directory, sync, write_atomically
+from handfast.keys.generate import generate_key
+from handfast.keys.passphrase import PassphraseSource
+from handfast.pki.draft import Holder, draft_certificate
+from handfast.pki.issuer_identity import self_issuer
+from handfast.pki.keys import KeyKind, PrivateKey
+from handfast.pki.subject import parse_subject
+from handfast.server.assembly import Parts, assemble, issuer_of, open_parts, utc_now
+from handfast.server.layout import der_of, publish_crl, write_certificates
+from handfast.server.settings import FILE, SETTINGS
+
+ROOT = "root"
+ISSUING = "issuing"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_LOCK = ".founding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a new authority shall be. name: what it is called, as `Example`; its CAs are `Example Root CA` and so on.
+
+    subject: more attributes of the CAs' names, as `O=Example,C=DE`. lifetimes: None for the profiles'.
+    settings: the text of handfast.toml.
+    """
+
+    name: str
+    subject: str = ""
+    key_kind: KeyKind = KeyKind.P256
+    root_lifetime: timedelta | None = None
+    issuing_lifetime: timedelta | None = None
+    settings: str = ""
+
+
+def create_authority(directory: Path, plan: Plan, *, passphrase: PassphraseSource, clock: Clock = utc_now) -> Authority:
+    """A new authority with a root and an issuing CA, their CRLs, and its directory. Close its store when done.
+
+    passphrase: asked for the keys `root` and `issuing`; None from it keeps that key unencrypted, on record.
+    Raises Conflict when something is in the directory already.
+    """
+
+    def found(parts: Parts) -> None:
+        add_root(parts, plan)
+        add_issuing(parts, plan, name=ISSUING, parent=ROOT)
+        _publish(parts)
+
+    return build(directory, plan.settings, found, passphrase=passphrase, clock=clock)
+
+
+def build(
+    directory: Path, settings: str, found: Callable[[Parts], None], *, passphrase: PassphraseSource, clock: Clock
+) -> Authority:
+    """A directory that appears whole, with what `found` puts into it; opened."""
+    with _building_site(directory) as site:
+        write_atomically(site / FILE, settings or default_settings())
+        parts = open_parts(site, passphrase=passphrase, clock=clock)
+        try:
+            found(parts)
+        finally:
+            parts.store.close()
+    return assemble(open_parts(directory, passphrase=passphrase, clock=clock))
+
+
+def default_settings() -> str:
+    """A handfast.toml that says every default, commented out."""
+    lines = ["# Settings of this authority. What is commented out shows the default.", ""]
+    plain = [setting for setting in SETTINGS if setting.default]
+    for setting in plain:
+        if "." not in setting.name:
+            lines += [f"# {setting.help}", f"#{setting.name} = {setting.default}", ""]
+    lines.append("#[urls]")
+    for setting in plain:
+        if setting.name.startswith("urls."):
+            lines += [f"# {setting.help}", f"#{setting.name.removeprefix('urls.')} = {setting.default}"]
+    return "\n".join(lines) + "\n"
+
+
+def add_root(parts: Parts, plan: Plan) -> Issuer:
+    """A self-signed root CA, named `root`."""
+    key, is_encrypted = _key_for(parts, ROOT, plan.key_kind)
+    profile = parts.settings.profiles[ROOT]
+    subject = parse_subject(_subject(plan, "Root CA"))
+    identity = self_issuer(subject, key.public_key())
+    now, serial = parts.clock(), parts.new_serial()
+    holder = Holder(subject, (), key.public_key())
+    draft = draft_certificate(profile, holder, issuer=identity, serial=serial, now=now, lifetime=plan.root_lifetime)
+    # A root is its own issuer before it has a certificate: until it has, its draft stands in for it.
+    itself = Issuer(
+        name=ROOT, role=Role.ROOT, identity=identity, certificate=draft.unsigned(), chain=(), unlock=lambda: key
+    )
+    order = Order(profile=ROOT, public_key=key.public_key(), subject=subject, lifetime=plan.root_lifetime)
+    decision = issuing.decide(order, profile, itself, serial=serial, now=now)
+    issued = issuing.carry_out([decision], parts.store)[0]
+    return register(parts, issued.certificate, (), name=ROOT, role=Role.ROOT, is_encrypted=is_encrypted)
+
+
+def add_issuing(parts: Parts, plan: Plan, *, name: str, parent: str = ROOT) -> Issuer:
+    """An issuing CA below a CA of this authority, whose key must be there. The newest is the default from now on;
+    those before keep their keys, for their CRLs. Raises Conflict for a name that is taken, ConfigError without the key.
+    """
+    require_free_name(parts, name)
+    authority = assemble(parts)
+    above = authority.issuer(parent)
+    above.unlock()
+    key, is_encrypted = _key_for(parts, name, plan.key_kind)
+    label = "Issuing CA" if name == ISSUING else f"Issuing CA {name}"
+    issued = authority.issue(
+        Order(
+            profile=ISSUING,
+            public_key=key.public_key(),
+            subject=parse_subject(_subject(plan, label)),
+            lifetime=plan.issuing_lifetime,
+            issuer=parent,
+        )
+    )
+    chain = (above.certificate, *above.chain)
+    return register(parts, issued.certificate, chain, name=name, role=Role.ISSUING, is_encrypted=is_encrypted)
+
+
+def register(  # the record of an issuer has these parts
+    parts: Parts,
+    certificate: x509.Certificate,
+    chain: tuple[x509.Certificate, ...],
+    *,
+    name: str,
+    role: Role,
+    is_encrypted: bool,
+) -> Issuer:
+    """Put a CA on record whose key is kept already."""
+    record = IssuerRecord(
+        name=name,
+        role=role,
+        certificate=der_of(certificate),
+        chain=tuple(map(der_of, chain)),
+        created_at=parts.clock(),
+        is_encrypted=is_encrypted,
+    )
+    encryption = "argon2id" if is_encrypted else "none"
+    parts.store.add_issuer(record, parts.record("issuer.added", issuer=name, role=role.value, encryption=encryption))
+    return issuer_of(parts, record)
+
+
+def require_free_name(parts: Parts, name: str) -> None:
+    """Raise ConfigError for a name that cannot be a file's, Conflict for one that an issuer has."""
+    if not _NAME.fullmatch(name):
+        hint = "use up to 40 small letters, digits and hyphens"
+        raise ConfigError(f"{name!r} cannot be the name of an issuer", hint=hint)
+    if any(record.name == name for record in parts.store.issuers()):
+        raise Conflict(f"there is an issuer {name!r} already", hint="choose another name")
+
+
+def _key_for(parts: Parts, name: str, kind: KeyKind) -> tuple[PrivateKey, bool]:
+    """A new key, kept; or the one that an interrupted attempt left, for which no issuer is on record."""
+    if name in parts.keys.names():
+        key = parts.keys.load(name)
+        return key, True
+    key = generate_key(kind)
+    return key, parts.keys.save(name, key)
+
+
+def _subject(plan: Plan, role: str) -> str:
+    escaped = re.sub(r'([,+"\\<>;=#])', r"\\\1", f"{plan.name} {role}")
+    return f"CN={escaped},{plan.subject}" if plan.subject else f"CN={escaped}"
+
+
+def _publish(parts: Parts) -> None:
+    authority = assemble(parts)
+    write_certificates(parts.directory, authority)
+    for name in authority.issuers:
+        publish_crl(parts.directory, authority, name)
+
+
+@contextmanager
+def _building_site(directory: Path) -> Iterator[Path]:
+    """A private directory beside the place, which becomes the place when all went well."""
+    directory = directory.absolute()
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        hint = "choose another directory, or use the authority that is there"
+        raise Conflict(f"{directory} exists already and is not empty", hint=hint)
+    make_directory(directory.parent, mode=0o755)
+    _clear_abandoned(directory)
+    site = directory.with_name(f".{directory.name}.{os.getpid()}.founding")
+    try:
+        site.mkdir(mode=0o700)
+    except OSError as error:
+        msg = f"{directory} cannot be made: {error.strerror}"
+        raise ConfigError(msg, hint="choose a place that you may write") from None
+    lock = os.open(site / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield site
+        (site / _LOCK).unlink()
+        sync(site)
+        site.rename(directory)
+        sync(directory.parent)
+    except OSError as error:
+        raise ConfigError(f"{directory} cannot be made: {error}", hint="choose another place") from None
+    finally:
+        os.close(lock)
+        shutil.rmtree(site, ignore_errors=True)
+
+
+def _clear_abandoned(directory: Path) -> None:
+    """What a killed attempt left beside the place, with its keys; one that is still at work holds its lock."""
+    for site in directory.parent.glob(f".{directory.name}.*.founding"):
+        try:
+            lock = os.open(site / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(site, ignore_errors=True)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)

@@ -1,0 +1,64 @@
+"""What is where in an authority's directory, and the copies of public things that are written there for use."""
+
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from handfast.ca.authority import Authority
+from handfast.keys.files import PUBLIC, make_directory, write_atomically
+from handfast.pki.crl import parse_crl
+from handfast.pki.pem import to_pem
+
+DATABASE = "ca.sqlite"
+KEYS = "keys"
+CERTIFICATES = "certificates"
+CRLS = "crl"
+ISSUED = "issued"
+CHAIN = "chain.pem"
+ANCHORS = "anchors.pem"
+CRL_BUNDLE = "crls.pem"
+
+
+def write_certificates(directory: Path, authority: Authority) -> None:
+    """certificates/: each issuer as NAME.pem, chain.pem (what holders send after their own), anchors.pem (roots)."""
+    folder = make_directory(directory / CERTIFICATES)
+    for issuer in authority.issuers.values():
+        write_atomically(folder / f"{issuer.name}.pem", to_pem(issuer.certificate), mode=PUBLIC)
+    issuer = authority.issuer()
+    write_atomically(folder / CHAIN, "".join(map(to_pem, issuer.presented_chain)), mode=PUBLIC)
+    anchors = dict.fromkeys(one.anchor for one in authority.issuers.values())
+    write_atomically(folder / ANCHORS, "".join(map(to_pem, anchors)), mode=PUBLIC)
+
+
+def publish_crl(directory: Path, authority: Authority, name: str | None = None) -> Path:
+    """Make a new CRL of an issuer and write it: crl/NAME.crl in DER (what it returns), crl/NAME.pem, crl/crls.pem.
+
+    crls.pem holds the CRLs of all issuers, which is what servers want. Raises ConfigError when the key is not there.
+    """
+    issuer = authority.issuer(name)
+    path = crl_path(directory, issuer.name)
+    published = path.read_bytes() if path.exists() else None
+    data = authority.crl(issuer.name, published=published)
+    make_directory(path.parent)
+    write_atomically(path, data, mode=PUBLIC)
+    write_atomically(path.with_suffix(".pem"), to_pem(parse_crl(data)), mode=PUBLIC)
+    bundle = [crl_path(directory, one).with_suffix(".pem") for one in authority.issuers]
+    text = b"".join(one.read_bytes() for one in bundle if one.exists())
+    write_atomically(path.parent / CRL_BUNDLE, text, mode=PUBLIC)
+    return path
+
+
+def crl_path(directory: Path, issuer: str) -> Path:
+    """Where an issuer's CRL is, in DER; in PEM beside it."""
+    return directory / CRLS / f"{issuer}.crl"
+
+
+def request_path(directory: Path, name: str) -> Path:
+    """Where the request of a subordinate CA waits for its certificate."""
+    return directory / CERTIFICATES / f"{name}.csr"
+
+
+def der_of(certificate: x509.Certificate) -> bytes:
+    """The certificate in DER."""
+    return certificate.public_bytes(Encoding.DER)

@@ -1,0 +1,140 @@
+"""handfast.toml: one table of settings that reads the file, refuses what it does not know, and prints its reference."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from handfast.ca.authority import CRL_LIFETIME
+from handfast.ca.policy import NamePattern, parse_pattern
+from handfast.errors import ConfigError, Malformed
+from handfast.pki.issuer_identity import PublicationUrls
+from handfast.pki.lifetime import parse_lifetime
+from handfast.pki.nearest import nearest
+from handfast.pki.profile import BUILT_IN, Profile, from_table
+
+FILE = "handfast.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. kind: `text`, `lifetime` or `list of URLs`. default: as it would be written."""
+
+    name: str
+    kind: str
+    default: str
+    help: str
+
+
+SETTINGS = (
+    Setting("issuer", "text", '""', "the CA that signs when nobody names one; empty: the newest issuing CA"),
+    Setting("crl_lifetime", "lifetime", '"7d"', "how long a revocation list of an issuing CA is good for"),
+    Setting("urls.crl", "list of URLs", "[]", "where relying parties fetch the CRL; {issuer} stands for the CA's name"),
+    Setting("urls.ocsp", "list of URLs", "[]", "where an OCSP responder answers"),
+    Setting("urls.ca_issuers", "list of URLs", "[]", "where the CA's own certificate is, in DER; http, not https"),
+    Setting("store", "text", '"sqlite:ca.sqlite"', "the store's kind and place; a file is relative to this one"),
+    Setting("keys", "text", '"file:keys"', "where the CA keys are: the kind of key store, and its place"),
+    Setting("profiles.NAME", "table", "", "a kind of certificate of one's own, or a built-in one changed"),
+    Setting("profiles.NAME.allowed_names", "list of texts", "", "the names that the profile certifies, with stars"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What handfast.toml says, with the defaults for what it does not say."""
+
+    issuer: str = ""
+    crl_lifetime: timedelta = CRL_LIFETIME
+    urls: PublicationUrls = field(default_factory=PublicationUrls)
+    store: str = "sqlite:ca.sqlite"
+    keys: str = "file:keys"
+    profiles: Mapping[str, Profile] = field(default_factory=lambda: dict(BUILT_IN))
+    allowed_names: Mapping[str, tuple[NamePattern, ...]] = field(default_factory=dict)
+
+
+def parse_settings(text: str, source: str = FILE) -> Settings:
+    """The settings in the text of a handfast.toml. Raises ConfigError that names the key and what it may be."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is not TOML: {error}", hint="mend that line; texts stand in quotes") from None
+    known = {setting.name.split(".")[0] for setting in SETTINGS}
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{source} has an unknown setting {key!r}", hint=nearest(key, known))
+    tables = {name: _table(name, value) for name, value in _table("profiles", table.get("profiles", {})).items()}
+    allowed = {
+        name: tuple(parse_pattern(one) for one in _texts(f"profiles.{name}.allowed_names", value.pop("allowed_names")))
+        for name, value in tables.items()
+        if "allowed_names" in value
+    }
+    found = {key: parse(key, table[key]) for key, parse in _PARSERS.items() if key in table}
+    own = {name: from_table(name, value) for name, value in tables.items() if value or name not in BUILT_IN}
+    return Settings(**found, profiles={**BUILT_IN, **own}, allowed_names=allowed)
+
+
+def _table(key: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key} must be a table", hint=f"write [{key}] on a line of its own")
+    return dict(value)
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{key} must be a text", hint='write it in quotes: "..."')
+    return value
+
+
+def _texts(key: str, value: object) -> list[str]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{key} must be a list", hint='write it in brackets: ["...", "..."]')
+    return [_text(key, one) for one in value]
+
+
+def _place(key: str, value: object) -> str:
+    text = _text(key, value)
+    if ":" not in text:
+        raise ConfigError(f"{key} must be a kind and a place, not {text!r}", hint='write it as "sqlite:ca.sqlite"')
+    return text
+
+
+def _lifetime(key: str, value: object) -> timedelta:
+    try:
+        return parse_lifetime(_text(key, value))
+    except Malformed as malformed:
+        raise ConfigError(f"{key}: {malformed.message}", hint=malformed.hint) from None
+
+
+def _urls(key: str, value: object) -> PublicationUrls:
+    table = _table(key, value)
+    known = ("crl", "ocsp", "ca_issuers")
+    for name in table:
+        if name not in known:
+            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known))
+    return PublicationUrls(
+        **{name: tuple(_url(f"{key}.{name}", one) for one in value) for name, value in table.items()}
+    )
+
+
+def _url(key: str, value: object) -> str:
+    text = _text(key, value)
+    if not text.isascii() or not text.isprintable() or not text.startswith(("http://", "https://")) or " " in text:
+        raise ConfigError(f"{key} must be a URL, not {text!r}", hint="write http://pki.example.org/{issuer}.crl")
+    return text
+
+
+_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
+    "issuer": _text,
+    "crl_lifetime": _lifetime,
+    "urls": _urls,
+    "store": _place,
+    "keys": _place,
+}
+
+
+def urls_of(settings: Settings, issuer: str) -> PublicationUrls:
+    """The publication URLs of one issuer: its name in place of `{issuer}`."""
+    urls = settings.urls
+    filled = [tuple(url.replace("{issuer}", issuer) for url in one) for one in (urls.crl, urls.ocsp, urls.ca_issuers)]
+    return PublicationUrls(*filled)

@@ -1,0 +1,261 @@
+"""The store in SQL that SQLite and PostgreSQL share, over a database that brings connections and transactions."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from handfast.ca.audit import event_hash
+from handfast.ca.records import (
+    AuditEvent,
+    CertificateRecord,
+    CrlRecord,
+    Finished,
+    IssuerRecord,
+    Listing,
+    Page,
+    Reason,
+    Revocation,
+)
+from handfast.pki.crl import encode_entry
+from handfast.stores import listing as listings
+from handfast.stores import rows
+from handfast.stores.rows import Row, serial_bytes
+
+Result = TypeVar("Result")
+_FROM = (
+    f"SELECT {rows.RECORD_COLUMNS} FROM certificate c "  # noqa: S608  # a constant
+    "LEFT JOIN issued i ON i.certificate = c.id "
+    "LEFT JOIN revocation r ON r.serial = c.serial AND r.issuer = c.issuer AND NOT EXISTS (SELECT 1 FROM revocation l "
+    "WHERE l.serial = c.serial AND l.issuer = c.issuer AND l.sequence > r.sequence)"
+)
+_REVOCATIONS = f"SELECT {rows.REVOCATION_COLUMNS} FROM revocation"  # noqa: S608  # a constant
+
+
+class Transaction(Protocol):
+    """An open transaction that writes."""
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """Run a statement, with `?` for each value; what it returns."""
+        ...
+
+    def many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each of the tuples."""
+        ...
+
+
+class Database(Protocol):
+    """Connections. A duplicate of something unique raises Conflict with the message that the job gives it."""
+
+    def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
+        """Run the job in a transaction; when this returns, it is on the disk."""
+        ...
+
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """All rows of a query."""
+        ...
+
+    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[list[Row]]:
+        """The rows of a query in pieces of some thousands."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStore:
+    """A Store (handfast.ca.ports) over any Database."""
+
+    database: Database
+
+    def begin(self, records: Sequence[CertificateRecord], *, snapshots: Iterable[tuple[str, str]] = ()) -> list[int]:
+        known = list(snapshots)
+
+        def job(transaction: Transaction) -> list[int]:
+            last = _allocate(transaction, "certificate", len(records))
+            identifiers = list(range(last - len(records) + 1, last + 1))
+            pairs = list(zip(records, identifiers, strict=True))
+            transaction.many("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", known)
+            transaction.many(_INSERT_CERTIFICATE, [rows.record_row(record, number) for record, number in pairs])
+            names = [row for record, number in pairs for row in rows.name_rows(record, number)]
+            transaction.many("INSERT INTO certificate_name VALUES (?, ?)", names)
+            return identifiers
+
+        return self.database.write(job, conflict="the serial or the row of the batch is on record already")
+
+    def finish(self, finished: Sequence[Finished], events: Sequence[AuditEvent] = ()) -> None:
+        def job(transaction: Transaction) -> None:
+            values = [(one.id, one.certificate, one.fingerprint, one.sha1_fingerprint) for one in finished]
+            transaction.many("INSERT INTO issued VALUES (?, ?, ?, ?)", values)
+            _append_events(transaction, events)
+
+        self.database.write(job, conflict="the certificate was finished already")
+
+    def by_serial(self, serial: int) -> tuple[CertificateRecord, ...]:
+        return self._records("WHERE c.serial = ?", [serial_bytes(serial)])
+
+    def by_fingerprint(self, prefix: bytes) -> tuple[CertificateRecord, ...]:
+        found: list[CertificateRecord] = []
+        for column in ("sha256", "sha1"):
+            condition, values = f"i.{column} >= ?", [prefix]
+            above = _above(prefix)
+            if above is not None:
+                condition, values = f"{condition} AND i.{column} < ?", [prefix, above]
+            found += self._records(f"WHERE {condition} LIMIT 10", values)
+        return tuple({record.id: record for record in found}.values())
+
+    def by_name(self, name: str) -> tuple[CertificateRecord, ...]:
+        rest = "JOIN certificate_name n ON n.certificate = c.id WHERE n.name = ? ORDER BY n.certificate DESC LIMIT 100"
+        return self._records(rest, [name.lower()])
+
+    def by_batch(self, batch: str, rows: Sequence[str]) -> tuple[CertificateRecord, ...]:
+        found: list[CertificateRecord] = []
+        for start in range(0, len(rows), 500):
+            some = rows[start : start + 500]
+            marks = ", ".join("?" for _ in some)
+            found += self._records(f"WHERE c.batch = ? AND c.batch_row IN ({marks})", [batch, *some])
+        return tuple(found)
+
+    def search(self, listing: Listing) -> Page:
+        where, values = listings.conditions(listing)
+        rest = f"WHERE {where} ORDER BY {listings.order(listing)} DESC LIMIT ?"
+        records = self._records(rest, [*values, listing.limit + 1])
+        more = len(records) > listing.limit
+        kept = records[: listing.limit]
+        return Page(kept, kept[-1].id if more else None)
+
+    def revocation(self, issuer: str, serial: int) -> Revocation | None:
+        sql = f"{_REVOCATIONS} WHERE serial = ? AND issuer = ? ORDER BY sequence DESC LIMIT 1"
+        found = self.database.read(sql, [serial_bytes(serial), issuer])
+        return rows.revocation_of(found[0]) if found else None
+
+    def append_revocation(self, revocation: Revocation, event: AuditEvent) -> None:
+        def job(transaction: Transaction) -> None:
+            identifier = _allocate(transaction, "revocation", 1)
+            values = (
+                identifier,
+                serial_bytes(revocation.serial),
+                revocation.issuer,
+                revocation.sequence,
+                revocation.reason.value,
+                rows.seconds(revocation.revoked_at),
+                rows.seconds(revocation.not_after),
+                revocation.requester,
+            )
+            transaction.many("INSERT INTO revocation VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [values])
+            _append_events(transaction, [event])
+
+        self.database.write(job, conflict="somebody else revoked, held or released this certificate just now")
+
+    def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
+        sql = f"{_REVOCATIONS} WHERE id > ? AND id <= ? AND issuer = ? ORDER BY id"
+        for piece in self.database.stream(sql, [after, until, issuer]):
+            yield from map(rows.revocation_of, piece)
+
+    def encoded_entries(self, issuer: str, *, until: int, alive_at: datetime) -> Iterator[bytes]:
+        later_sql = "SELECT serial, MAX(sequence) FROM revocation WHERE issuer = ? AND sequence > 0 AND id <= ? "
+        later = {row[0]: row[1] for row in self.database.read(f"{later_sql} GROUP BY serial", [issuer, until])}
+        sql = (
+            "SELECT serial, revoked_at, reason, sequence FROM revocation "
+            "WHERE issuer = ? AND id <= ? AND not_after >= ? ORDER BY id"
+        )
+        for piece in self.database.stream(sql, [issuer, until, rows.seconds(alive_at)]):
+            yield _entries(piece, later)
+
+    def last_crl(self, issuer: str) -> CrlRecord | None:
+        found = self.database.read("SELECT * FROM crl WHERE issuer = ? ORDER BY number DESC LIMIT 1", [issuer])
+        return rows.crl_of(found[0]) if found else None
+
+    def begin_crl(self, record: CrlRecord, event: AuditEvent) -> None:
+        def job(transaction: Transaction) -> None:
+            transaction.many("INSERT INTO crl VALUES (?, ?, ?, ?, ?, ?)", [rows.crl_row(record)])
+            _append_events(transaction, [event])
+
+        self.database.write(job, conflict=f"the CRL {record.number} of {record.issuer} is being made by somebody else")
+
+    def last_revocation_id(self) -> int:
+        return int(self.database.read("SELECT value FROM counter WHERE name = 'revocation'")[0][0])
+
+    def issuers(self) -> tuple[IssuerRecord, ...]:
+        sql = "SELECT name, role, certificate, chain, created_at, is_encrypted FROM issuer ORDER BY position"
+        return tuple(map(rows.issuer_of, self.database.read(sql)))
+
+    def add_issuer(self, record: IssuerRecord, event: AuditEvent) -> None:
+        def job(transaction: Transaction) -> None:
+            position = transaction.rows("SELECT COALESCE(MAX(position), 0) + 1 FROM issuer")[0][0]
+            transaction.many("INSERT INTO issuer VALUES (?, ?, ?, ?, ?, ?, ?)", [(position, *rows.issuer_row(record))])
+            _append_events(transaction, [event])
+
+        self.database.write(job, conflict=f"there is an issuer {record.name!r} already")
+
+    def append(self, event: AuditEvent) -> None:
+        self.database.write(lambda transaction: _append_events(transaction, [event]))
+
+    def events(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEvent, ...]:
+        return tuple(
+            map(
+                rows.event_of,
+                self.database.read("SELECT * FROM audit WHERE id > ? ORDER BY id LIMIT ?", [after, limit]),
+            )
+        )
+
+    def note(self, key: str) -> str | None:
+        found = self.database.read("SELECT value FROM note WHERE name = ?", [key])
+        return found[0][0] if found else None
+
+    def set_note(self, key: str, value: str, event: AuditEvent) -> None:
+        def job(transaction: Transaction) -> None:
+            sql = "INSERT INTO note VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
+            transaction.many(sql, [(key, value)])
+            _append_events(transaction, [event])
+
+        self.database.write(job)
+
+    def close(self) -> None:
+        self.database.close()
+
+    def _records(self, rest: str, values: Sequence[object]) -> tuple[CertificateRecord, ...]:
+        return tuple(map(rows.record_of, self.database.read(f"{_FROM} {rest}", values)))
+
+
+_INSERT_CERTIFICATE = f"INSERT INTO certificate VALUES ({', '.join('?' * 16)})"  # noqa: S608  # a constant
+
+
+def _allocate(transaction: Transaction, name: str, count: int) -> int:
+    """Take the next `count` numbers; the last of them. Without gaps, and rising in the order of the commits."""
+    sql = "UPDATE counter SET value = value + ? WHERE name = ? RETURNING value"
+    return int(transaction.rows(sql, [count, name])[0][0])
+
+
+def _append_events(transaction: Transaction, events: Sequence[AuditEvent]) -> None:
+    if not events:
+        return
+    number = _allocate(transaction, "audit", len(events)) - len(events)
+    before = transaction.rows("SELECT hash FROM audit WHERE id = ?", [number])
+    previous = bytes(before[0][0]) if before else b""
+    chained = []
+    for event in events:
+        number += 1
+        numbered = replace(event, id=number)
+        previous = event_hash(previous, numbered)
+        chained.append(rows.event_row(replace(numbered, hash=previous)))
+    transaction.many("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", chained)
+
+
+def _above(prefix: bytes) -> bytes | None:
+    """The first bytes that sort after everything with this prefix; None when there are none."""
+    number = int.from_bytes(prefix, "big") + 1
+    return number.to_bytes(len(prefix), "big") if number < 1 << 8 * len(prefix) else None
+
+
+def _entries(piece: list[Row], later: dict[bytes, int]) -> bytes:
+    return b"".join(
+        encode_entry(int.from_bytes(serial, "big"), rows.moment(at), FLAGS[reason])
+        for serial, at, reason, sequence in piece
+        if reason != "removeFromCRL" and (not later or later.get(serial, 0) == sequence)
+    )
+
+
+FLAGS = {reason.value: reason.flag for reason in Reason}

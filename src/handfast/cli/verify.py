@@ -59,7 +59,7 @@ _PRIVATE_ROOT = Path("certificates") / "root.pem"
     "--allow-network", "networks", multiple=True, metavar="CIDR", help="A network that is not public to fetch from."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(  # noqa: PLR0913, PLR0917  # one parameter is one option
+def command(  # one parameter is one option
     files: tuple[str, ...],
     anchor_files: tuple[str, ...],
     purpose: str,

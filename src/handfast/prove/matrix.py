@@ -176,7 +176,7 @@ class Cast:
             expected=LET_IN if admitted or (weakness and any(let_in)) else REFUSED,
             observed=_words(seen),
             as_expected=right and all(one.outcome is not Outcome.UNREACHABLE for one in seen),
-            tls=" ".join(_short(version) for version in self.run.versions),
+            tls=" ".join(short_version(version) for version in self.run.versions),
             identity=seen[-1].identity,
             log=seen[-1].log,
             seconds=sum(one.seconds for one in seen) / len(seen),
@@ -212,7 +212,7 @@ class Cast:
             observed=baseline.problem or seen.words + (" (resumed)" if seen.resumed else ""),
             as_expected=not baseline.problem
             and (weakness is not None or seen.outcome in {Outcome.REFUSED, Outcome.CLOSED}),
-            tls=_short(baseline.version),
+            tls=short_version(baseline.version),
             log=seen.log,
             seconds=seen.seconds,
             note=weakness.remedy if let_in and weakness else "",
@@ -276,7 +276,8 @@ def _words(seen: list[Observation]) -> str:
     return " / ".join(dict.fromkeys(one.words for one in seen))
 
 
-def _short(version: ssl.TLSVersion) -> str:
+def short_version(version: ssl.TLSVersion) -> str:
+    """ "1.3" for TLSv1_3."""
     return {ssl.TLSVersion.TLSv1_2: "1.2", ssl.TLSVersion.TLSv1_3: "1.3"}.get(version, version.name)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from handfast.prove.matrix import CLIENT, Row
 
-_WHO, _EXPECTED, _OBSERVED, _TLS, _TIME = 23, 9, 30, 7, 4
+_WHO, _EXPECTED, _OBSERVED, _TLS, _TIME = 24, 9, 29, 7, 4
 _EXPECTATIONS = {CLIENT: "by client"}
 GREEN, RED, YELLOW, PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 

@@ -52,10 +52,10 @@ class Maker:
         certificate = sign(self.issuing, profile, holder, begin=begin or self.now(), lifetime=lifetime)
         return certificate, Pair(to_pem(certificate) + self.issuing.pem, key_pem(key))
 
-    def crls(self, serials: Iterable[int], number: int) -> str:
+    def crls(self, serials: Iterable[int], number: int, moment: datetime | None = None) -> str:
         """The CRL of the root, which is empty, and that of the issuing CA. number rises with every call."""
         # Strictly later each time: OpenVPN ignores a CRL whose thisUpdate is that of the last one.
-        this_update = self.now() - timedelta(hours=1) + timedelta(seconds=number)
+        this_update = moment or self.now() - timedelta(hours=1) + timedelta(seconds=number)
         header = CrlHeader(number=number, this_update=this_update, next_update=this_update + 30 * _DAY)
         entries = [RevokedEntry(serial, this_update, x509.ReasonFlags.key_compromise) for serial in serials]
         return "".join(
@@ -98,6 +98,7 @@ def throw_away_pki(now: Callable[[], datetime], maker: Maker | None = None) -> T
         visitors={visitor.case: visitor for visitor in _visitors(maker, foreign)},
         crls=revoke(()),
         revoke=revoke,
+        revoke_at=lambda moment, serials: maker.crls(serials, 0, moment),
         expiring=lambda name, lifetime: maker.visitor(Case.EXPIRED_RESUMED, subject=f"CN={name}", lifetime=lifetime),
     )
 

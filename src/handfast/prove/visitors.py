@@ -36,6 +36,7 @@ class ThrowAwayPki:
 
     server_name is what the server certificates are for. bad_servers: certificates that a client must refuse, by name.
     crls: none of the visitors revoked yet. revoke(serials): the CRLs anew, with these serial numbers of the issuing CA.
+    revoke_at(moment, serials): the same, as if published at that moment.
     expiring(name, lifetime): a visitor who is welcome from now until then.
     """
 
@@ -48,4 +49,5 @@ class ThrowAwayPki:
     visitors: Mapping[Case, Visitor]
     crls: str
     revoke: Callable[[Iterable[int]], str]
+    revoke_at: Callable[[datetime, Iterable[int]], str]
     expiring: Callable[[str, timedelta], Visitor]

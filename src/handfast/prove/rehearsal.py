@@ -1,0 +1,136 @@
+"""The rehearsal of broken CRLs: what our writer does with one, and what the program does with it untested."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from handfast.errors import HandfastError, Unavailable
+from handfast.prove.deploy import Material, files_for, write_files
+from handfast.prove.matrix import Cast, Row
+from handfast.prove.program import Outcome, Program, Stage, Visit
+from handfast.prove.stage import material_of, running
+from handfast.prove.throw_away import new_maker
+from handfast.prove.visitors import ThrowAwayPki
+from handfast.targets.contract import Case, CrlForm, RenderedFile, Target
+
+_REMEDY = "handfast config refuses such a file before it is written"
+NOT_WRITTEN, WITHSTOOD = "refused", "no harm"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A way in which a file of CRLs is broken."""
+
+    name: str
+    spoil: Callable[[ThrowAwayPki, str], str]
+
+
+def _truncated(_: ThrowAwayPki, good: str) -> str:
+    return good[: len(good) * 2 // 3]
+
+
+def _empty(_: ThrowAwayPki, __: str) -> str:
+    return ""
+
+
+def _expired(pki: ThrowAwayPki, _: str) -> str:
+    return pki.revoke_at(datetime.now(UTC) - timedelta(days=90), ())
+
+
+def _forged(_: ThrowAwayPki, __: str) -> str:
+    """By a CA of the same names that nobody trusts: nobody is revoked in it."""
+    return new_maker(lambda: datetime.now(UTC)).crls((), 1_000_000)
+
+
+def _older(pki: ThrowAwayPki, _: str) -> str:
+    """From the day before the revocation."""
+    return pki.revoke_at(datetime.now(UTC) - timedelta(days=1), ())
+
+
+FAULTS = (
+    Fault("truncated", _truncated),
+    Fault("empty", _empty),
+    Fault("expired", _expired),
+    Fault("wrongly signed", _forged),
+    Fault("older", _older),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """One program, and every broken file in turn."""
+
+    target: Target
+    program: Program
+    pki: ThrowAwayPki
+    directory: Path
+
+    def rows(self) -> tuple[Row, ...]:
+        """Two rows for each fault; none for a program that reads no CRLs."""
+        if self.target.crl is CrlForm.NONE:
+            return ()
+        return tuple(row for number, fault in enumerate(FAULTS) for row in self._rehearse(fault, number))
+
+    def _rehearse(self, fault: Fault, number: int) -> list[Row]:
+        good = self.pki.revoke((self.pki.visitors[Case.REVOKED].serial,))
+        with running(self.target, self.program, self.pki, self.directory / str(number), crls=good) as (stage, run):
+            bad = fault.spoil(self.pki, good)
+            cast = Cast(self.target, stage, run)
+            return [self._by_our_writer(fault, cast, bad), self._by_hand(fault, cast, bad)]
+
+    def _by_our_writer(self, fault: Fault, cast: Cast, bad: str) -> Row:
+        """Refused before anything is written, so the program never sees it."""
+        try:
+            files_for(self.target, cast.stage.setting, self._material(bad), datetime.now(UTC))
+        except HandfastError as error:
+            words, written = error.message, False
+        else:
+            words, written = "written", True
+        harm = _harm(cast)
+        return Row(
+            f"{fault.name}, writer",
+            NOT_WRITTEN,
+            words if not harm else f"{words}; {harm}",
+            as_expected=not written and not harm,
+        )
+
+    def _by_hand(self, fault: Fault, cast: Cast, bad: str) -> Row:
+        """Copied over the good one, and reloaded without a look: shown as what it is."""
+        write_files(spoiled_files(self.target, cast.stage, bad, self._material(bad)))
+        try:
+            cast.run.reload()
+        except Unavailable:
+            pass
+        harm = _harm(cast)
+        return Row(
+            f"{fault.name}, by hand",
+            WITHSTOOD,
+            harm or "everything goes on",
+            as_expected=True,
+            note=f"{self.target.broken_crl}; {_REMEDY}".removeprefix("; ") if harm else "",
+        )
+
+    def _material(self, crls: str) -> Material:
+        return material_of(self.pki, self.pki.server, crls)
+
+
+def spoiled_files(target: Target, stage: Stage, bad: str, material: Material) -> tuple[RenderedFile, ...]:
+    """The broken text where the program reads its CRLs from."""
+    setting = stage.setting
+    if target.crl is CrlForm.IN_CA_FILE:
+        return (RenderedFile(setting.client_ca, material.anchors + bad),)
+    if target.crl is CrlForm.DIRECTORY:
+        return tuple(RenderedFile(str(path), bad) for path in sorted(Path(setting.crl).glob("*.r0")))
+    return (RenderedFile(setting.crl, bad),)
+
+
+def _harm(cast: Cast) -> str:
+    """What went wrong for those who may come and those who may not, in words; "" when nothing did."""
+    if not cast.run.alive():
+        return "the server ended"
+    if cast.observe(Visit(cast.visitor(Case.REVOKED))).outcome is Outcome.ADMITTED:
+        return "the revoked client got in"
+    if cast.observe(Visit(cast.visitor(Case.USER))).outcome is not Outcome.ADMITTED:
+        return "nobody gets in"
+    return ""

@@ -10,7 +10,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
     load_der_public_key,
-    pkcs7,
     pkcs12,
 )
 
@@ -242,6 +241,9 @@ def _pkcs12(block: Block, password: bytes | None) -> list[Item]:
 
 def _pkcs7(block: Block, password: bytes | None) -> list[Item]:
     del password
+    # It takes as long to import as all the rest of this room, and few files need it.
+    from cryptography.hazmat.primitives.serialization import pkcs7
+
     try:
         return [("certificates", one) for one in pkcs7.load_der_pkcs7_certificates(block.der)]
     except _UNREADABLE as error:

@@ -1,6 +1,6 @@
 """RSA moduli and exponents that published attacks break (NIST SP 800-89 section 5.3.3; TLS BR section 6.1.6)."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import gcd, isqrt, prod
 
 from handfast.findings import Finding, Severity
@@ -21,10 +21,20 @@ def _powers_of_65537(prime: int) -> frozenset[int]:
     return frozenset(pow(65537, exponent, prime) for exponent in range(prime - 1))
 
 
-_PRIMES = _primes_below(752)  # through 751, as the TLS BR say
-_PRODUCT = prod(_PRIMES)
-# A key of CVE-2017-15361 is a power of 65537 modulo every prime through 167; chance hits are under 2**-150.
-_ROCA = tuple((prime, _powers_of_65537(prime)) for prime in _PRIMES if 2 < prime <= 167)
+@cache
+def _small_primes() -> tuple[int, ...]:
+    return _primes_below(752)  # through 751, as the TLS BR say
+
+
+@cache
+def _product() -> int:
+    return prod(_small_primes())
+
+
+@cache
+def _roca() -> tuple[tuple[int, frozenset[int]], ...]:
+    # A key of CVE-2017-15361 is a power of 65537 modulo every prime through 167; chance hits are under 2**-150.
+    return tuple((prime, _powers_of_65537(prime)) for prime in _small_primes() if 2 < prime <= 167)
 
 
 @lru_cache(maxsize=1024)
@@ -56,10 +66,10 @@ def _structure(modulus: int) -> tuple[Finding, ...]:
     if modulus < MINIMUM_BITS or modulus.bit_length() > 2 * MAXIMUM_BITS:
         return ()
     found = []
-    if gcd(modulus, _PRODUCT) != 1:
-        factor = next(prime for prime in _PRIMES if modulus % prime == 0)
+    if gcd(modulus, _product()) != 1:
+        factor = next(prime for prime in _small_primes() if modulus % prime == 0)
         found.append(_error("weak-key-factor", f"the modulus is divisible by {factor}"))
-    if all(modulus % prime in powers for prime, powers in _ROCA):
+    if all(modulus % prime in powers for prime, powers in _roca()):
         found.append(_error("weak-key-roca", "the modulus has the fingerprint of ROCA (CVE-2017-15361)"))
     if _close_primes(modulus):
         found.append(_error("weak-key-close-primes", "the modulus is a product of two close primes (CVE-2022-26320)"))

@@ -1,0 +1,18 @@
+"""A network of one's own (network_namespaces(7)), for programs that make interfaces or listen on fixed ports."""
+
+import os
+import shlex
+from collections.abc import Sequence
+
+
+def unshared(command: Sequence[str]) -> tuple[str, ...]:
+    """The command in a new network that has only loopback; as an ordinary user, in a user namespace as well."""
+    own = ("--net",) if os.geteuid() == 0 else ("--user", "--map-root-user", "--net")
+    script = f"ip link set lo up && exec {shlex.join(command)}"
+    return ("unshare", *own, "sh", "-c", script)
+
+
+def joined(pid: int, command: Sequence[str]) -> tuple[str, ...]:
+    """The command in the network of that process."""
+    own = ("--net",) if os.geteuid() == 0 else ("--user", "--preserve-credentials", "--net")
+    return ("nsenter", f"--target={pid}", *own, "--", *command)

@@ -28,66 +28,65 @@ def render(setting: Setting) -> tuple[RenderedFile, ...]:
 
 
 def _server(setting: Setting) -> str:
-    listen = [f"local {setting.listen}"] if setting.listen else []
-    parts = [
-        heading(f"OpenVPN server {setting.name}: clients come in by certificate only."),
-        block(
-            "",
-            [
-                *listen,
-                f"port {setting.port}",
-                f"proto {_option(setting, 'proto')}",
-                "dev tun",
-                "topology subnet",
-                f"server {_option(setting, 'network')}",
-                "keepalive 10 60",
-            ],
-            indent="",
-        ),
-        block(
-            "Our own certificate, followed by its intermediates, and its key.\n"
-            "No DH parameters: all key exchange is on elliptic curves.",
-            [f"cert {setting.certificate}", f"key {setting.key}", "dh none"],
-            indent="",
-        ),
-        block(f"Mozilla Server Side TLS 6.0, {setting.level}.", _tls(setting.level), indent=""),
-        block(
-            "Who may come: holders of a certificate below these roots that is for clients (key usage and extended\n"
-            "key usage). Without remote-cert-tls the certificate of any server would do as well.",
-            [f"ca {setting.client_ca}", "remote-cert-tls client"],
-            indent="",
-        ),
-        block(
-            "Looked at before every handshake, and read again when its time or size changed; no signal is needed.\n"
-            "A CA whose CRL is missing here is NOT refused: let handfast write this file, which checks it first.",
-            [f"crl-verify {setting.crl}"],
-            indent="",
-        ),
-        block(
-            "Open tunnels outlive a revocation. To cut one, say `kill <common name>` here.",
-            [f"management {_option(setting, 'management')} unix"],
-            indent="",
-        ),
-        "verb 3\n",
-    ]
-    return "".join(parts)
+    return "".join(
+        (
+            heading(f"OpenVPN server {setting.name}: clients come in by certificate only."),
+            _network(setting),
+            _part(
+                "Our own certificate, followed by its intermediates, and its key.\n"
+                "No DH parameters: all key exchange is on elliptic curves.",
+                f"cert {setting.certificate}",
+                f"key {setting.key}",
+                "dh none",
+            ),
+            _part(f"Mozilla Server Side TLS 6.0, {setting.level}.", *_tls(setting.level)),
+            _clients(setting),
+            _part(
+                "Open tunnels outlive a revocation. To cut one, say `kill <common name>` here.",
+                f"management {_option(setting, 'management')} unix",
+            ),
+            "verb 3\n",
+        )
+    )
+
+
+def _part(comment: str, *lines: str) -> str:
+    return block(comment, lines, indent="")
+
+
+def _network(setting: Setting) -> str:
+    listen = (f"local {setting.listen}",) if setting.listen else ()
+    proto, network = _option(setting, "proto"), _option(setting, "network")
+    tunnel = ("dev tun", "topology subnet", f"server {network}", "keepalive 10 60")
+    return _part("", *listen, f"port {setting.port}", f"proto {proto}", *tunnel)
+
+
+def _clients(setting: Setting) -> str:
+    return _part(
+        "Who may come: holders of a certificate below these roots that is for clients (key usage and extended\n"
+        "key usage). Without remote-cert-tls the certificate of any server would do as well.",
+        f"ca {setting.client_ca}",
+        "remote-cert-tls client",
+    ) + _part(
+        "Looked at before every handshake, and read again when its time or size changed; no signal is needed.\n"
+        "A CA whose CRL is missing here is NOT refused: let handfast write this file, which checks it first.",
+        f"crl-verify {setting.crl}",
+    )
 
 
 def _client(setting: Setting) -> str:
+    remote = f"remote {setting.name} {setting.port} {_option(setting, 'proto')}"
     return "".join(
         (
             heading(f"OpenVPN client of {setting.name}. Beside it: root.pem, client.pem, client.key."),
-            block(
-                "",
-                ["client", "dev tun", f"remote {setting.name} {setting.port} {_option(setting, 'proto')}", "nobind"],
-                indent="",
-            ),
-            block("", ["cert client.pem", "key client.key", *_tls(setting.level)], indent=""),
-            block(
+            _part("", "client", "dev tun", remote, "nobind"),
+            _part("", "cert client.pem", "key client.key", *_tls(setting.level)),
+            _part(
                 "Only a server's certificate of this CA, and only with this common name: without both lines any other\n"
                 "client of the CA could play the server.",
-                ["ca root.pem", "remote-cert-tls server", f"verify-x509-name {setting.name} name"],
-                indent="",
+                "ca root.pem",
+                "remote-cert-tls server",
+                f"verify-x509-name {setting.name} name",
             ),
             "verb 3\n",
         )

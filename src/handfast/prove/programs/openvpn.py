@@ -16,9 +16,13 @@ from handfast.prove.program import Observation, Outcome, Program, Running, Stage
 
 _SOCKET = "management"
 _VERSIONS = {ssl.TLSVersion.TLSv1_2: "1.2", ssl.TLSVersion.TLSv1_3: "1.3"}
+_WITHOUT_TUNNEL = ("--dev", "null", "--ifconfig-noexec", "--route-noexec")
 _READY = b"Initialization Sequence Completed"
 _ENDED = re.compile(r"TLS Error: (?!TLS object)[^\n]*|Connection reset, restarting|Exiting due to fatal error")
 _REFUSED = "TLS Error: TLS handshake failed"
+_OWN_REFUSAL = re.compile(
+    r"(VERIFY X509NAME ERROR|(?<=error=)[^:\n]*|VERIFY KU ERROR|VERIFY EKU ERROR)"
+)
 _ALERT = re.compile(r"(?:fatal SSL alert: |alert )([a-zA-Z ]+)")
 _PAUSE = 0.05
 
@@ -81,32 +85,30 @@ class Server:
 
     def connect(self, visit: Visit, directory: Path) -> Process:
         """A client that goes on until it is stopped, by the rendered client.conf."""
-        host, port = self.stage.address
-        config = Path(self.stage.setting.file("client.conf")).read_text(encoding="utf-8")
-        config = re.sub(r"^remote .*", f"remote {host} {port} tcp", config, flags=re.MULTILINE)
+        write(directory / "root.pem", visit.trust or self.stage.pki.root)
         if visit.visitor.chain:
             write(directory / "client.pem", visit.visitor.chain)
             write(directory / "client.key", visit.visitor.key)
-        else:
-            # OpenVPN does not start without any way to prove itself, so this one has a password instead.
-            config = re.sub(r"^(cert|key) .*\n", "", config, flags=re.MULTILINE) + "auth-user-pass password\n"
-            write(directory / "password", "nobody\nnothing\n")
-        write(directory / "root.pem", visit.trust or self.stage.pki.root)
-        write(directory / "client.conf", config)
-        command: tuple[str, ...] = (
-            "openvpn",
-            "--config",
-            "client.conf",
-            "--dev",
-            "null",
-            "--ifconfig-noexec",
-            "--route-noexec",
-        )
+        write(directory / "password", "nobody\nnothing\n")
+        write(directory / "client.conf", self.config(visit))
+        command: tuple[str, ...] = ("openvpn", "--config", "client.conf", *_WITHOUT_TUNNEL)
         if visit.version:
             number = _VERSIONS[visit.version]
             command += ("--tls-version-min", number, "--tls-version-max", number)
         output = directory / "client.log"
         return start(joined(self.process.popen.pid, command), output=output, directory=directory)
+
+    def config(self, visit: Visit) -> str:
+        """The rendered client.conf, for this server and this visitor."""
+        host, port = self.stage.address
+        text = Path(self.stage.setting.file("client.conf")).read_text(encoding="utf-8")
+        text = re.sub(r"^remote .*", f"remote {host} {port} tcp", text, flags=re.MULTILINE)
+        if visit.server_name:
+            text = re.sub(r"^(verify-x509-name) \S+", rf"\1 {visit.server_name}", text, flags=re.MULTILINE)
+        if not visit.visitor.chain:
+            # OpenVPN does not start without any way to prove itself, so this one has a password instead.
+            text = re.sub(r"^(cert|key) .*\n", "", text, flags=re.MULTILINE) + "auth-user-pass password\n"
+        return text
 
     def verdict(self, client: Process, offset: int) -> Observation:
         """Wait until the client is in, or out. offset: the length of the server's log before it came."""
@@ -119,6 +121,9 @@ class Server:
                 return Observation(
                     Outcome.ADMITTED, "tunnel up", tls=version(said), identity=peer(log), log=log, seconds=seconds
                 )
+            own = _OWN_REFUSAL.search(said)
+            if own:
+                return Observation(Outcome.REFUSED, f"client: {own[1].lower()}", log=log, seconds=seconds)
             # The client comes again by itself: its connection may end for other reasons than a refusal.
             if _REFUSED in log and _ENDED.search(said):
                 return Observation(Outcome.REFUSED, words(said), log=log, seconds=seconds)

@@ -14,7 +14,7 @@ from handfast.targets.contract import (
     Status,
     Target,
 )
-from handfast.targets.layout import block, heading
+from handfast.targets.layout import block
 
 SERVER, CLIENT = "server.conf", "client.conf"
 
@@ -30,7 +30,7 @@ def render(setting: Setting) -> tuple[RenderedFile, ...]:
 def _server(setting: Setting) -> str:
     return "".join(
         (
-            heading(f"OpenVPN server {setting.name}: clients come in by certificate only."),
+            f"# OpenVPN server {setting.name}: clients come in by certificate only. Written by handfast.\n\n",
             _network(setting),
             _part(
                 "Our own certificate, followed by its intermediates, and its key.\n"
@@ -78,7 +78,7 @@ def _client(setting: Setting) -> str:
     remote = f"remote {setting.name} {setting.port} {_option(setting, 'proto')}"
     return "".join(
         (
-            heading(f"OpenVPN client of {setting.name}. Beside it: root.pem, client.pem, client.key."),
+            f"# OpenVPN client of {setting.name}. Beside it: root.pem, client.pem, client.key. Written by handfast.\n\n",
             _part("", "client", "dev tun", remote, "nobind"),
             _part("", "cert client.pem", "key client.key", *_tls(setting.level)),
             _part(

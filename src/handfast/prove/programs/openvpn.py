@@ -20,9 +20,7 @@ _WITHOUT_TUNNEL = ("--dev", "null", "--ifconfig-noexec", "--route-noexec")
 _READY = b"Initialization Sequence Completed"
 _ENDED = re.compile(r"TLS Error: (?!TLS object)[^\n]*|Connection reset, restarting|Exiting due to fatal error")
 _REFUSED = "TLS Error: TLS handshake failed"
-_OWN_REFUSAL = re.compile(
-    r"(VERIFY X509NAME ERROR|(?<=error=)[^:\n]*|VERIFY KU ERROR|VERIFY EKU ERROR)"
-)
+_OWN_REFUSAL = re.compile(r"(VERIFY X509NAME ERROR|(?<=error=)[^:\n]*|VERIFY KU ERROR|VERIFY EKU ERROR)")
 _ALERT = re.compile(r"(?:fatal SSL alert: |alert )([a-zA-Z ]+)")
 _PAUSE = 0.05
 

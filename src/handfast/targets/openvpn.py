@@ -78,7 +78,7 @@ def _client(setting: Setting) -> str:
     remote = f"remote {setting.name} {setting.port} {_option(setting, 'proto')}"
     return "".join(
         (
-            f"# OpenVPN client of {setting.name}. Beside it: root.pem, client.pem, client.key. Written by handfast.\n\n",
+            f"# OpenVPN client of {setting.name}. Beside it go root.pem, client.pem, client.key. By handfast.\n\n",
             _part("", "client", "dev tun", remote, "nobind"),
             _part("", "cert client.pem", "key client.key", *_tls(setting.level)),
             _part(

@@ -38,6 +38,7 @@ from tests.unit.validation_world import (
 
 Row = tuple[str, int | None, Callable[[World], object], dict[str, Any]]
 DNS = x509.DNSName
+ANY_USAGE = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
 SMALL_PRIMES = [n for n in range(3, 752, 2) if all(n % d for d in range(3, n, 2))]
 
 
@@ -215,6 +216,7 @@ ROWS: list[Row] = [
         {},
     ),
     ("purpose-not-allowed", 0, lambda w: w.leaf.set(EXTENDED, None), {"purpose": "ocsp"}),
+    ("purpose-not-allowed", 0, lambda w: w.leaf.set(EXTENDED, ANY_USAGE), {"purpose": "ocsp"}),
     (
         "purpose-not-allowed-by-ca",
         1,
@@ -313,3 +315,11 @@ def test_a_sound_chain_breaks_no_rule(level: Level, purpose: str) -> None:
 
 def test_every_rule_has_a_chain_that_breaks_it() -> None:
     assert {code for code, *_ in ROWS} | ELSEWHERE == set(RULES)
+
+
+def test_any_extended_key_usage_will_do_below_the_strict_level() -> None:
+    world = World()
+    world.leaf.set(EXTENDED, ANY_USAGE)
+    assert world.report(level=Level.RFC5280).is_acceptable
+    world.ca.set(EXTENDED, ANY_USAGE)
+    assert world.report(level=Level.RFC5280).is_acceptable

@@ -261,10 +261,9 @@ def test_a_delta_alone_is_no_use() -> None:
 
 
 def test_a_list_without_a_number_is_refused_only_by_strict() -> None:
-    strict = replace(REQUIRE, strict=True)
-    assert ask(crl(number=None)).status is Status.GOOD
-    assert "it has no CRL number" in said(ask(crl(number=None), policy=strict))
-    assert ask(crl(), policy=strict).status is Status.GOOD
+    lenient = replace(REQUIRE, strict=False)
+    assert ask(crl(number=None), policy=lenient).status is Status.GOOD
+    assert "it has no CRL number" in said(ask(crl(number=None)))
 
 
 def test_not_knowing_is_an_error_when_required_and_a_warning_when_preferred() -> None:
@@ -319,7 +318,7 @@ def question(facts: RevocationFacts, issuer: x509.Certificate = CA) -> Question:
 def test_what_was_verified_once_does_not_hold_for_another_key_or_another_time() -> None:
     facts = RevocationFacts(crls=(crl(),))
     assert check_certificate(question(facts)).status is Status.GOOD
-    assert check_certificate(replace(question(facts), at=NOW + 2 * HOUR)).status is Status.UNDETERMINED
+    assert check_certificate(question(facts)._replace(at=NOW + 2 * HOUR)).status is Status.UNDETERMINED
     impostor_key = ec.generate_private_key(ec.SECP256R1())
     impostor = certificate("CA", impostor_key, issuer="CA", issuer_key=impostor_key, extensions=CA_EXTENSIONS)
     assert check_certificate(question(facts, impostor)).status is Status.UNDETERMINED

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -16,6 +17,7 @@ from handfast.validate.revocation.facts import (
     CertificationAuthority,
     RevocationFacts,
     RevocationMode,
+    RevocationPolicy,
     RevocationStatus,
     Signers,
 )
@@ -33,15 +35,20 @@ def check_revocation(
 ) -> tuple[RevocationStatus, ...]:
     """The status of each certificate of the path, and its findings in the notebook.
 
-    Lists without a CRL number and SHA-1 are refused at every level but legacy, as certificates are.
+    Lists without a CRL number and SHA-1 are never refused at the level legacy.
     """
-    asked = policy.revocation if policy.level is Level.LEGACY else replace(policy.revocation, strict=True)
+    asked = policy.revocation if policy.level is not Level.LEGACY else _lenient(policy.revocation)
     issuers = issuers_of(path) if policy.revocation.mode is not RevocationMode.NONE else ()
     statuses = check_path(path.certificates, issuers, facts=facts, policy=asked, at=at, signers=Signers(*signers))
     for position, status in enumerate(statuses):
         for finding in status.findings:
             notebook.add(finding, position)
     return statuses
+
+
+@lru_cache(maxsize=64)
+def _lenient(policy: RevocationPolicy) -> RevocationPolicy:
+    return replace(policy, strict=False)
 
 
 def issuers_of(path: Path) -> tuple[CertificationAuthority, ...]:

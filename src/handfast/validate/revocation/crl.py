@@ -1,7 +1,7 @@
 """Revocation by CRL, for one certificate (RFC 5280 section 6.3.3)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cryptography import x509
 
@@ -21,8 +21,7 @@ _KEY_USAGE = identifier("2.5.29.15")
 _FORGETFUL = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the lists say: a revocation, or the reasons that they together answered for, and why others were no use."""
 
     entry: Entry | None = None
@@ -54,7 +53,7 @@ def _plain_answer(question: Question) -> Answer | None:
     for crl in _plain_lists(question):
         if freshness_problem(crl, question) is None:
             entry = crl.index.find(question.certificate.serial)
-            return Answer(entry=entry, source=describe(crl), reasons=ALL_REASONS)
+            return Answer(entry=entry, source=crl.title, reasons=ALL_REASONS)
     return None
 
 
@@ -94,19 +93,19 @@ def _ask_point(point: Point, question: Question, answer: Answer) -> Answer:
         problem = problem or form_problem(crl, question) or _signer_problem(crl, question) or _entries_problem(crl)
         stale = None if problem else freshness_problem(crl, question)
         if problem:
-            problems.setdefault(describe(crl), problem)
+            problems.setdefault(crl.title, problem)
             continue
         delta = _delta_for(crl, question)
         entry, freshest = _look_up(crl, delta, question)
         critical = crl.index.unknown_critical
         if entry is not None and not (stale and _ended_hold(entry)):
-            return Answer(entry, describe(freshest), answer.reasons, tuple(problems.items()))
+            return Answer(entry, freshest.title, answer.reasons, tuple(problems.items()))
         if stale or critical:
-            problems.setdefault(describe(crl), stale or f"an entry has an unknown critical extension ({critical})")
+            problems.setdefault(crl.title, stale or f"an entry has an unknown critical extension ({critical})")
             continue
-        problems.pop(describe(crl), None)
-        answer = replace(answer, source=describe(freshest), reasons=answer.reasons | reasons_of(crl, point))
-    return replace(answer, problems=tuple(problems.items()))
+        problems.pop(crl.title, None)
+        answer = answer._replace(source=freshest.title, reasons=answer.reasons | reasons_of(crl, point))
+    return answer._replace(problems=tuple(problems.items()))
 
 
 def _entries_problem(crl: LoadedCRL) -> str | None:
@@ -244,10 +243,3 @@ def _may_sign_crls(certificate: Certificate | None) -> bool:
         return usage is None or "cRLSign" in key_usage(usage.value)
     except Malformed:
         return False
-
-
-def describe(crl: LoadedCRL) -> str:
-    """The list in words."""
-    kind = "delta CRL" if crl.base_number is not None else "CRL"
-    number = f" number {crl.number}" if crl.number is not None else ""
-    return f"{kind}{number} of {crl.issuer_name}"

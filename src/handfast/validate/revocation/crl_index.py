@@ -29,6 +29,7 @@ _REASON_ONLY = bytes.fromhex("300c300a0603551d1504030a01")
 _INVALIDITY_DATE = bytes.fromhex("0603551d18")
 _CERTIFICATE_ISSUER = bytes.fromhex("0603551d1d")
 _HOLD_INSTRUCTION = bytes.fromhex("0603551d17")
+_NUMBER, _DELTA = "2.5.29.20", "2.5.29.27"
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _KNOWN = (_REASON, _INVALIDITY_DATE, _CERTIFICATE_ISSUER, _HOLD_INSTRUCTION)
 _REASONS = {
@@ -120,6 +121,7 @@ class LoadedCRL:
     extensions: dict[str, x509.Extension[x509.ExtensionType]]
     entries_at: tuple[int, int]
     signed: Signed
+    title: str
     source: str = "CRL"
     memory: dict[str, EntryIndex] = field(default_factory=dict, repr=False)
     verified: dict[tuple[bytes, bytes], bool] = field(default_factory=dict, repr=False)
@@ -132,20 +134,15 @@ class LoadedCRL:
         return self.memory["index"]
 
     @property
-    def issuer_name(self) -> str:
-        """The issuer for people's eyes."""
-        return readable_name(self.issuer)
-
-    @property
     def number(self) -> int | None:
         """The CRL number (RFC 5280 section 5.2.3)."""
-        found = self.extensions.get("2.5.29.20")
+        found = self.extensions.get(_NUMBER)
         return found.value.crl_number if found and isinstance(found.value, x509.CRLNumber) else None
 
     @property
     def base_number(self) -> int | None:
         """The base CRL number when this is a delta CRL, else None (RFC 5280 section 5.2.4)."""
-        found = self.extensions.get("2.5.29.27")
+        found = self.extensions.get(_DELTA)
         return found.value.crl_number if found and isinstance(found.value, x509.DeltaCRLIndicator) else None
 
     @property
@@ -188,17 +185,28 @@ def _loaded(crl: x509.CertificateRevocationList, data: bytes, source: str) -> Lo
     algorithm_end = read(data, tbs_end, end)[2]
     issuer_at, inner = _inner_algorithm(data, tbs_start, tbs_end)
     signature = data[read(data, algorithm_end, end)[1] + 1 : end]
+    issuer = data[issuer_at : read(data, issuer_at, tbs_end)[2]]
+    extensions = {extension.oid.dotted_string: extension for extension in crl.extensions}
     return LoadedCRL(
         crl=crl,
         der=data,
-        issuer=data[issuer_at : read(data, issuer_at, tbs_end)[2]],
+        issuer=issuer,
         this_update=crl.last_update_utc,
         next_update=crl.next_update_utc,
-        extensions={extension.oid.dotted_string: extension for extension in crl.extensions},
+        extensions=extensions,
         entries_at=_entries_at(data, tbs_start, tbs_end),
         signed=Signed(start, tbs_end, data[tbs_end:algorithm_end], inner, signature),
+        title=_title(extensions, issuer),
         source=source,
     )
+
+
+def _title(extensions: dict[str, x509.Extension[x509.ExtensionType]], issuer: bytes) -> str:
+    """The list in words."""
+    kind = "delta CRL" if _DELTA in extensions else "CRL"
+    number = extensions[_NUMBER].value if _NUMBER in extensions else None
+    which = f" number {number.crl_number}" if isinstance(number, x509.CRLNumber) else ""
+    return f"{kind}{which} of {readable_name(issuer)}"
 
 
 def _inner_algorithm(data: bytes, at: int, end: int) -> tuple[int, bytes]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -30,7 +31,8 @@ class RevocationPolicy:
     skew: how far in our future a CRL or response may begin, for clocks that differ. max_ocsp_age: how old a response
     without nextUpdate may be. nonce: what our OCSP request held (RFC 9654); a response with another is refused, one
     without is refused only if require_nonce. trusted_responders: locally configured OCSP signers (RFC 6960 section
-    4.2.2.2). strict: refuse lists without a CRL number and SHA-1 signatures, which older CAs still make.
+    4.2.2.2). strict: refuse lists without a CRL number, and SHA-1, which older CAs
+    still make; the level legacy never does.
     """
 
     mode: RevocationMode = RevocationMode.PREFER
@@ -40,7 +42,7 @@ class RevocationPolicy:
     nonce: bytes | None = None
     require_nonce: bool = False
     trusted_responders: tuple[x509.Certificate, ...] = ()
-    strict: bool = False
+    strict: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +55,7 @@ class RevocationFacts:
     memory: dict[object, tuple[LoadedCRL, ...]] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CertificationAuthority:
+class CertificationAuthority(NamedTuple):
     """Who issued a certificate: a certificate of the path, or a trust anchor that is only a name and a key.
 
     name and spki are DER; a DSA key that inherits its parameters has them filled in here.
@@ -121,8 +122,7 @@ class Status(StrEnum):
     NOT_CHECKED = "not-checked"
 
 
-@dataclass(frozen=True, slots=True)
-class RevocationStatus:
+class RevocationStatus(NamedTuple):
     """The answer for one certificate of the path; `source` says by whose word, in words."""
 
     status: Status
@@ -131,8 +131,7 @@ class RevocationStatus:
     missing: tuple[MissingFact, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One certificate to look up: it, its issuer, the moment, and how other signers of CRLs are found."""
 
     certificate: Certificate

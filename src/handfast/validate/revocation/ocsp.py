@@ -1,8 +1,8 @@
 """Revocation by OCSP, for one certificate (RFC 6960; nonces by RFC 9654)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,8 +21,7 @@ _CERT_ID_HASHES = {"sha1", "sha256", "sha384", "sha512"}
 _PROCESSED = {x509.OCSPNonce.oid.dotted_string}
 
 
-@dataclass(frozen=True, slots=True)
-class OCSPAnswer:
+class OCSPAnswer(NamedTuple):
     """What the responses say: a usable single response or None, by whose word, and why others were no use."""
 
     single: ocsp.OCSPSingleResponse | None = None

@@ -1,7 +1,7 @@
 """Who signed an OCSP response, and may they: the issuer, its delegate, or one of ours (RFC 6960 section 4.2.2.2)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -143,7 +143,7 @@ def _revocation_problem(certificate: Certificate, question: Question, notices: l
     """With id-pkix-ocsp-nocheck, none; else by CRL only, since a responder cannot vouch for itself."""
     if has_extension(certificate, x509.OCSPNoCheck.oid):
         return None
-    answer = ask_crls(replace(question, certificate=certificate))
+    answer = ask_crls(question._replace(certificate=certificate))
     if answer.entry is not None:
         return "its responder's certificate is revoked"
     if not answer.is_complete:

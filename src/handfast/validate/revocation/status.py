@@ -30,6 +30,7 @@ from handfast.validate.revocation.ocsp import OCSPAnswer, ask_ocsp
 from handfast.validate.revocation.rules import REVOCATION_RULES
 
 _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
+_NO_RESPONSES, _NO_LISTS = OCSPAnswer(), Answer()
 _OCSP_RULE = "RFC 6960 section 3.2"
 
 
@@ -47,6 +48,8 @@ def check_path(
     issuers: who issued each; the last is the trust anchor. signers: where other signers of CRLs and OCSP responses are
     looked for. Raises nothing.
     """
+    if not path:
+        return ()
     if policy.mode is RevocationMode.NONE:
         message = "whether any certificate of this chain is revoked was not asked"
         leaf = RevocationStatus(Status.NOT_CHECKED, "", (_finding("revocation-not-checked", Severity.NOTICE, message),))
@@ -68,11 +71,11 @@ def check_certificate(question: Question) -> RevocationStatus:
 
 
 def _check(question: Question) -> RevocationStatus:
-    by_ocsp = ask_ocsp(question) if question.facts.ocsp_responses else OCSPAnswer()
+    by_ocsp = ask_ocsp(question) if question.facts.ocsp_responses else _NO_RESPONSES
     status = by_ocsp.single.certificate_status if by_ocsp.single else None
     if by_ocsp.single is not None and status is ocsp.OCSPCertStatus.REVOKED:
         return _revoked_by_ocsp(by_ocsp.single, by_ocsp.source)
-    by_crl = ask_crls(question) if question.facts.crls else Answer()
+    by_crl = ask_crls(question) if question.facts.crls else _NO_LISTS
     if by_crl.entry is not None:
         return _revoked(by_crl.entry, by_crl.source)
     if status is ocsp.OCSPCertStatus.GOOD:

@@ -1,6 +1,7 @@
 """Any bytes or text: a value comes out, or Malformed with a hint; nothing else, whatever is fed in."""
 
 from collections.abc import Callable
+from random import Random
 from typing import TypeVar
 
 import pytest
@@ -73,17 +74,18 @@ def test_any_bytes_are_read_or_refused(reader: Callable[[bytes], object], data: 
     outcome(reader, data)
 
 
-@given(data=st.data())
+@given(name=st.sampled_from(sorted(SEEDS)), seed=st.integers(0, 2**32))
 @settings(max_examples=400, derandomize=True, deadline=None)
-def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:
-    seed = SEEDS[data.draw(st.sampled_from(sorted(SEEDS)))]
-    damaged = bytearray(seed)
-    for _ in range(data.draw(st.integers(1, 4))):
-        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.integers(0, 40))
-    end = len(damaged) - cut if cut < len(damaged) and data.draw(st.booleans()) else len(damaged)
+def test_a_damaged_file_is_read_or_refused(name: str, seed: int) -> None:
+    # Positions drawn evenly: Hypothesis itself prefers the ends of a range.
+    dice = Random(seed)
+    damaged = bytearray(SEEDS[name])
+    for _ in range(dice.choice((1, 1, 1, 2, 4))):
+        damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+    if dice.random() < 0.2:
+        del damaged[-dice.randrange(1, 40) :]
     for reader in READERS.values():
-        contents = outcome(reader, bytes(damaged[:end]))
+        contents = outcome(reader, bytes(damaged))
         for certificate in getattr(contents, "certificates", ()):
             run_checks(draft_of(certificate))
 

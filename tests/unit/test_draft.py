@@ -1,5 +1,6 @@
 """Drafts: what is decided, and that what is signed is what was decided."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -183,3 +184,17 @@ def test_an_issuing_ca_with_usages_of_its_own_lets_only_those_pass() -> None:
     leaf = Holder(parse_subject("CN=alice"), (), key_of().public_key())
     assert run_checks(draft(BUILT_IN["client"], leaf, narrow)) == ()
     assert {one.code for one in run_checks(draft(BUILT_IN["ocsp"], leaf, narrow))} == {"eku-outside-issuer"}
+
+
+def test_a_foreign_certificate_with_misspelled_names_is_read_and_judged() -> None:
+    authority = authority_of()
+    names = [x509.DNSName("a_b.example"), x509.DNSName("ok.example"), x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))]
+    value = x509.SubjectAlternativeName(names)
+    drafted = authority.draft("server", names=["ok.example"])
+    extensions = tuple(
+        x509.Extension(one.oid, one.critical, value) if isinstance(one.value, x509.SubjectAlternativeName) else one
+        for one in drafted.extensions
+    )
+    read_back = draft_of(sign_draft(replace(drafted, extensions=extensions), authority.key))
+    assert [str(name) for name in read_back.names] == ["dns:ok.example"]
+    assert {one.code for one in run_checks(read_back)} == {"name-misspelled", "name-kind-unknown"}

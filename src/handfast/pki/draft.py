@@ -1,5 +1,6 @@
 """Draft: a TBSCertificate that is decided, and not signed (RFC 5280 section 4.1)."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -9,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from handfast.errors import ConfigError, Unacceptable
+from handfast.errors import ConfigError, Malformed, Unacceptable
 from handfast.findings import Finding, Severity
 from handfast.pki.issuer_identity import IssuerIdentity
 from handfast.pki.keys import KeyKind, PrivateKey, PublicKey, hash_for, key_identifier, kind_of
@@ -132,12 +133,11 @@ def sign_draft(draft: Draft, issuer_key: PrivateKey) -> x509.Certificate:
 
 
 def draft_of(certificate: x509.Certificate, issuer: IssuerIdentity | None = None) -> Draft:
-    """A certificate that exists already, as a draft: so that the same checks look at it. Its profile is not known."""
+    """A certificate that exists already, as a draft: the same checks look at it.
+
+    Its profile is not known. Names that are misspelled, or of another kind, stand in the extension alone.
+    """
     extensions = tuple(certificate.extensions)
-    general_names = [
-        name for one in extensions if isinstance(one.value, x509.SubjectAlternativeName) for name in one.value
-    ]
-    known = [name for name in general_names if isinstance(name, _CERTIFIED)]
     return Draft(
         serial=certificate.serial_number,
         issuer_name=certificate.issuer,
@@ -148,12 +148,20 @@ def draft_of(certificate: x509.Certificate, issuer: IssuerIdentity | None = None
         extensions=extensions,
         signature_hash=certificate.signature_hash_algorithm,
         version=certificate.version,
-        names=from_general_names(known),
+        names=_readable_names(extensions),
         issuer=issuer,
     )
 
 
-_CERTIFIED = (x509.DNSName, x509.IPAddress, x509.RFC822Name, x509.UniformResourceIdentifier)
+def _readable_names(extensions: tuple[_Extension, ...]) -> tuple[Name, ...]:
+    """The names that handfast would certify; what is wrong with the others is for a check to say."""
+    found: list[Name] = []
+    for extension in extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            for general_name in extension.value:
+                with suppress(Malformed):
+                    found += from_general_names([general_name])
+    return tuple(dict.fromkeys(found))
 
 
 def _validity(

@@ -77,6 +77,19 @@ class Authority:
         """Issue all that was decided, with two writes to the disk for all of it together."""
         return issuing.carry_out(decisions, self.store) if decisions else []
 
+    def resume(self, order: Order, record: CertificateRecord) -> Issued:
+        """Finish a certificate that was begun for this order and never signed, as far as anybody can know.
+
+        Raises Conflict when it was revoked since, or when it would become another certificate now.
+        """
+        if record.state(self.clock()) is not State.UNFINISHED:
+            msg = f"the certificate {record.serial:x} of {record.label} is {record.state(self.clock())}"
+            raise Conflict(msg, hint="issue it anew under another name or batch")
+        self.policy.authorize(order.requester, order.profile, order.names)
+        profile, issuer = self.profile(order.profile), self.issuer(record.issuer)
+        decision = issuing.decide(order, profile, issuer, serial=record.serial, now=record.created_at)
+        return issuing.resume(decision, record, self.store)
+
     def renew(
         self, record: CertificateRecord, *, lifetime: timedelta | None = None, requester: Requester = OPERATOR
     ) -> Issued:

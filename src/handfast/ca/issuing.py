@@ -14,6 +14,7 @@ from handfast.ca.order import Issued, Order
 from handfast.ca.ports import Store
 from handfast.ca.records import AuditEvent, CertificateRecord, Finished, RecordStatus
 from handfast.checks.certificate import require_sound
+from handfast.errors import Conflict
 from handfast.findings import Finding
 from handfast.pki.draft import Draft, Holder, draft_certificate, sign_draft
 from handfast.pki.profile import Profile
@@ -47,8 +48,8 @@ def carry_out(decisions: Sequence[Decision], store: Store) -> list[Issued]:
     """
     keys = {decision.issuer.name: decision.issuer.unlock() for decision in decisions}
     records = [record_of(decision) for decision in decisions]
-    snapshots = {decision.profile.digest: decision.profile.snapshot() for decision in decisions}
-    identifiers = store.begin(records, snapshots=snapshots.items())
+    profiles = {decision.profile.digest: decision.profile for decision in decisions}
+    identifiers = store.begin(records, snapshots=[(digest, one.snapshot()) for digest, one in profiles.items()])
     signed = [sign_draft(decision.draft, keys[decision.issuer.name]) for decision in decisions]
     return finish(decisions, [replace(one, id=i) for one, i in zip(records, identifiers, strict=True)], signed, store)
 
@@ -75,6 +76,18 @@ def finish(
         )
         for decision, record, done, certificate in zip(decisions, records, finished, signed, strict=True)
     ]
+
+
+def resume(decision: Decision, record: CertificateRecord, store: Store) -> Issued:
+    """Finish what an interruption left: the same certificate under the same serial, for the same key.
+
+    Raises Conflict when what would be signed now is not what was put on record then.
+    """
+    if replace(record_of(decision), id=record.id, revocation=record.revocation) != record:
+        msg = f"{record.label} was begun as {record.serial:x} and would become another certificate now"
+        raise Conflict(msg, hint=f"revoke {record.serial:x}, and issue it anew under another name or batch")
+    certificate = sign_draft(decision.draft, decision.issuer.unlock())
+    return finish([decision], [record], [certificate], store)[0]
 
 
 def record_of(decision: Decision) -> CertificateRecord:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from handfast.prove.log import LogReader
 from handfast.prove.program import Observation, Outcome, Program, Running, Stage, Visit
-from handfast.prove.stage import apply_revocation, running
+from handfast.prove.stage import Given, apply_revocation, running
 from handfast.prove.visitors import ThrowAwayPki, Visitor
 from handfast.targets.contract import ADMITTED, Case, Target
 
@@ -117,7 +117,7 @@ class Proof:
         ]
         for name, pair in self.pki.bad_servers.items():
             directory = self.directory / name
-            with running(self.target, self.program, self.pki, directory, server=pair) as (stage, run):
+            with running(self.target, self.program, self.pki, directory, Given(server=pair)) as (stage, run):
                 title = "expired server" if name == "expired" else "server's is for clients"
                 rows.append(Cast(self.target, stage, run).own_refusal(title, Visit(user)))
         return rows

@@ -9,7 +9,7 @@ from handfast.errors import HandfastError, Unavailable
 from handfast.prove.deploy import Material, files_for, write_files
 from handfast.prove.matrix import Cast, Row
 from handfast.prove.program import Outcome, Program, Stage, Visit
-from handfast.prove.stage import material_of, running
+from handfast.prove.stage import Given, material_of, running
 from handfast.prove.throw_away import new_maker
 from handfast.prove.visitors import ThrowAwayPki
 from handfast.targets.contract import Case, CrlForm, RenderedFile, Target
@@ -74,7 +74,10 @@ class Rehearsal:
 
     def _rehearse(self, fault: Fault, number: int) -> list[Row]:
         good = self.pki.revoke((self.pki.visitors[Case.REVOKED].serial,))
-        with running(self.target, self.program, self.pki, self.directory / str(number), crls=good) as (stage, run):
+        with running(self.target, self.program, self.pki, self.directory / str(number), Given(crls=good)) as (
+            stage,
+            run,
+        ):
             bad = fault.spoil(self.pki, good)
             cast = Cast(self.target, stage, run)
             return [self._by_our_writer(fault, cast, bad), self._by_hand(fault, cast, bad)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,11 +19,27 @@ def material_of(pki: ThrowAwayPki, server: Pair, crls: str) -> Material:
     return Material(server.chain, server.key, pki.root, pki.root + pki.issuing, crls)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a server is given in place of the usual: another certificate, other CRLs, serials for its deny-list."""
+
+    server: Pair | None = None
+    crls: str = ""
+    revoked: tuple[int, ...] = ()
+
+
+USUAL = Given()
+
+
 @contextmanager
 def running(
-    target: Target, program: Program, pki: ThrowAwayPki, directory: Path, *, server: Pair | None = None, crls: str = ""
+    target: Target,
+    program: Program,
+    pki: ThrowAwayPki,
+    directory: Path,
+    given: Given = USUAL,
 ) -> Iterator[tuple[Stage, Running]]:
-    """The program at work on loopback, from its files to its end. server: another certificate than the right one.
+    """The program at work on loopback, from its files to its end.
 
     directory is made; its path should be short, since some programs put sockets there.
     """
@@ -36,9 +52,10 @@ def running(
             listen="127.0.0.1",
             level=Level.INTERMEDIATE,
             upstream=upstream,
+            revoked=given.revoked,
         )
         setting = setting_for(target, place)
-        material = material_of(pki, server or pki.server, crls or pki.crls)
+        material = material_of(pki, given.server or pki.server, given.crls or pki.crls)
         files = write_all(target, setting, material, datetime.now(UTC))
         stage = Stage(directory, setting, files, pki)
         run = program.start(stage)

@@ -130,11 +130,11 @@ def alert_words(reason: str) -> str:
     return "alert " + reason.split("ALERT_", 1)[-1].replace("_", " ").lower()
 
 
-def http(host: str, *, headers: tuple[tuple[str, str], ...] = (), path: str = "/") -> Dialogue:
-    """One GET. The application is one that greets: its first line is "hello <identity>"."""
+def http(host: str, *, headers: tuple[tuple[str, str], ...] = (), seen: list[str] | None = None) -> Dialogue:
+    """One GET. The application is one that greets: its first line is "hello <identity>". seen: takes the bodies."""
 
     def talk(secured: ssl.SSLSocket) -> Answer:
-        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close"]
+        lines = ["GET / HTTP/1.1", f"Host: {host}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers]
         try:
             secured.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -144,6 +144,8 @@ def http(host: str, *, headers: tuple[tuple[str, str], ...] = (), path: str = "/
             # The server may have closed already, and have said why: that is still to be read.
             pass
         status, body = read_http(secured)
+        if seen is not None:
+            seen.append(body)
         identity = body.split("\n", 1)[0].removeprefix("hello ").strip() if status == 200 else ""
         return Answer(status == 200, f"HTTP {status}", identity)
 

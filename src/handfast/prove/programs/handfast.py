@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from handfast.errors import HandfastError
 from handfast.pki import pem
 from handfast.prove.program import Program, Running, Stage
 from handfast.prove.visit import Door, http
@@ -31,7 +32,10 @@ def run(stage: Stage) -> Running:
             file.write(line + "\n")
 
     def reload() -> None:
-        context.generation = generation_of(stage.setting, cas)
+        try:
+            context.generation = generation_of(stage.setting, cas)
+        except HandfastError as error:
+            say(f"not reloaded, the generation of before goes on: {error.message}")
 
     server = Greeter(context, lambda: datetime.now(UTC), say)
     server.start(*stage.address)

@@ -52,8 +52,9 @@ def setting_for(target: Target, place: Place) -> Setting:
     certificate = place.certificate or f"{at}/server.{suffix}"
     key = certificate if combined else place.key or f"{at}/server.key"
     crl = {CrlForm.DIRECTORY: "crls", CrlForm.DER: "crl.der", CrlForm.IN_CA_FILE: "client-ca.pem"}
-    # A program without CRLs has nothing but its deny-list, from the first day.
-    denies = place.revoked or target.crl is CrlForm.NONE
+    # A program without CRLs has nothing but its deny-list, from the first day; one that takes entries while it runs
+    # must have been started with the list.
+    denies = place.revoked or target.crl is CrlForm.NONE or (target.denylist and target.denylist.hot)
     return Setting(
         names=place.names,
         directory=at,

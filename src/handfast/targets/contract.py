@@ -186,12 +186,14 @@ class DenyList:
     """A list of revoked serial numbers that the program consults itself.
 
     name: its file. entry: one line, with `{serial}`. hot: the command that adds one to the running program, if any.
+    heading: a first line, for programs that take no empty file.
     """
 
     form: SerialForm
     name: str
     entry: str
     hot: str = ""
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,4 +279,5 @@ class Target:
 def render_denylist(denylist: DenyList, serials: tuple[int, ...]) -> str:
     """The content of the deny-list: one entry a line, in the program's own notation."""
     lines = (denylist.entry.format(serial=spell_serial(serial, denylist.form)) for serial in sorted(serials))
-    return "".join(f"{line}\n" for line in lines)
+    heading = (denylist.heading,) if denylist.heading else ()
+    return "".join(f"{line}\n" for line in (*heading, *lines))

@@ -18,7 +18,6 @@ from handfast.targets.contract import (
     Setting,
     Status,
     Target,
-    render_denylist,
 )
 from handfast.targets.layout import block, heading
 
@@ -31,13 +30,8 @@ DENYLIST = DenyList(
 )
 
 
-def denylist_path(setting: Setting) -> str:
-    """HAProxy always has a deny-list, so that serial numbers can be added while it runs."""
-    return setting.denylist or setting.file(DENYLIST.name)
-
-
 def render(setting: Setting) -> tuple[RenderedFile, ...]:
-    """A file that is read after haproxy.cfg, and the deny-list, empty or not."""
+    """A file that is read after haproxy.cfg. The deny-list that it names is written beside it, always."""
     parts = [
         heading(f"Mutual TLS for {setting.name}. Read after haproxy.cfg, whose global section stays as it is."),
         _global(),
@@ -47,11 +41,8 @@ def render(setting: Setting) -> tuple[RenderedFile, ...]:
         _refuse(setting),
         *_application(setting),
     ]
-    files = [RenderedFile(setting.file(CONFIG), "".join(parts).rstrip("\n") + "\n", comment="read after haproxy.cfg")]
-    if not setting.denylist:
-        content = render_denylist(DENYLIST, setting.revoked)
-        files.append(RenderedFile(denylist_path(setting), content, comment="serial numbers that are refused"))
-    return tuple(files)
+    content = "".join(parts).rstrip("\n") + "\n"
+    return (RenderedFile(setting.file(CONFIG), content, comment="read after haproxy.cfg"),)
 
 
 def _global() -> str:
@@ -98,7 +89,7 @@ def _refuse(setting: Setting) -> str:
         "hexadecimal; while HAProxy runs, its admin socket takes: add acl FILE SERIAL.\n"
         "A version 1 certificate has no extensions, so OpenSSL takes it for good for every purpose.",
         [
-            f"http-request deny deny_status 403 if {{ ssl_c_serial,hex -m str -f {denylist_path(setting)} }}",
+            f"http-request deny deny_status 403 if {{ ssl_c_serial,hex -m str -f {setting.denylist} }}",
             "http-request deny deny_status 403 if { ssl_c_version lt 3 }",
         ],
     )

@@ -8,7 +8,7 @@ from handfast.prove.process import Process, children, start, tail, wait_listenin
 from handfast.prove.program import Program, Running, Stage
 from handfast.prove.visit import Door, http
 from handfast.targets.contract import spell_serial
-from handfast.targets.haproxy import CONFIG, DENYLIST, denylist_path
+from handfast.targets.haproxy import CONFIG, DENYLIST
 
 _GLOBAL = """global
     log stdout format raw local0
@@ -34,7 +34,7 @@ def run(stage: Stage) -> Running:
         stop=process.stop,
         alive=process.alive,
         log=log,
-        deny=lambda serials: _deny(at / "admin.sock", denylist_path(stage.setting), serials),
+        deny=lambda serials: _deny(at / "admin.sock", stage.setting.denylist, serials),
     )
 
 

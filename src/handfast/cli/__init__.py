@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _within_click(arguments: Sequence[str], as_json: bool) -> int:
     try:
-        outcome = program(arguments).main(list(arguments), prog_name="handfast", standalone_mode=False)
+        outcome = program(arguments).main([*arguments], prog_name="handfast", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.Abort as abort:

@@ -1,4 +1,4 @@
-"""Show what is in any file of certificates, keys, requests, CRLs or OCSP responses, in plain words."""
+"""Show what is in any file of certificates, keys, requests or CRLs."""
 
 import json
 import shutil
@@ -14,15 +14,21 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from handfast.cli import _describe
 from handfast.cli._describe import Description
+from handfast.cli._options import examples
 from handfast.errors import ConfigError, HandfastError
 from handfast.pki import pem
 from handfast.pki.keys import PrivateKey
 from handfast.validate.revocation import load_response
 
+SECTION = "Servers and clients"
 HELP = "show what is in any file of certificates, keys, requests or CRLs, in plain words"
 
 
-@click.command(name="inspect", help=f"{HELP[0].upper()}{HELP[1:]}. FILE is '-' for standard input.")
+@click.command(
+    name="inspect",
+    help=f"{HELP[0].upper()}{HELP[1:]}. FILE is '-' for standard input.",
+    epilog=examples("handfast inspect issued/alice/fullchain.pem", "handfast inspect alice.p12 --password-file pw.txt"),
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--password-file", metavar="FILE", help="The password of an encrypted key or PKCS#12 file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

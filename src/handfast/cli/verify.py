@@ -1,4 +1,4 @@
-"""Verify a certificate and its chain, and explain every reason against it."""
+"""Verify a certificate and its chain, and explain every objection."""
 
 import ipaddress
 import json
@@ -14,6 +14,7 @@ import click
 from cryptography import x509
 
 from handfast.cli import _report
+from handfast.cli._options import examples
 from handfast.client.addresses import EgressPolicy, Network
 from handfast.client.fetch import Fetcher
 from handfast.client.inquiry import Case, Inquiry, inquire
@@ -23,13 +24,19 @@ from handfast.pki.names import parse_names
 from handfast.validate import Level, Policy, TrustAnchor, purpose_named, trust
 from handfast.validate.revocation import RevocationFacts, RevocationMode, RevocationPolicy, from_cryptography
 
+SECTION = "Servers and clients"
 HELP = "verify a certificate and its chain, and explain every reason against it"
 _SYSTEM = "system"
 _PRIVATE_ROOT = Path("certificates") / "root.pem"
 
 
 @click.command(
-    name="verify", help=f"{HELP[0].upper()}{HELP[1:]}. The first certificate in FILE… is the one in question."
+    name="verify",
+    help=f"{HELP[0].upper()}{HELP[1:]}. The first certificate in FILE… is the one in question.",
+    epilog=examples(
+        "handfast verify issued/alice/fullchain.pem --purpose client",
+        "handfast verify server.pem --anchors system --name www.example.org --ocsp",
+    ),
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option(

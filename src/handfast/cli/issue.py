@@ -1,0 +1,64 @@
+"""Issue a certificate with a new key, for a person, device or server."""
+
+import click
+
+from handfast.ca.order import Order
+from handfast.cli import _issued, _issuing
+from handfast.cli._authority import opened
+from handfast.cli._options import authority_options, examples, json_option
+from handfast.keys.generate import generate_key
+from handfast.pki.keys import KeyKind
+
+SECTION = "Certificates"
+
+
+@click.command(
+    epilog=examples(
+        "handfast issue www.example.org www2.example.org 192.0.2.7",
+        "handfast issue --profile client alice",
+        "handfast issue --profile client 'Alice Example' email:alice@example.org",
+        "handfast issue --profile device sensor-17 --key ed25519 --lifetime 2y",
+        "handfast issue --profile peer node1.example.org --out /etc/node",
+    )
+)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_issuing.certificate_options
+@_issuing.key_option
+@authority_options
+@json_option
+def command(
+    names: tuple[str, ...],
+    profile: str | None,
+    subject: str | None,
+    lifetime: str | None,
+    issuer: str | None,
+    out: str | None,
+    key_kind: str | None,
+    as_json: bool,
+) -> None:
+    """Make a key and issue a certificate for it.
+
+    The first NAME is what the certificate is called. Host names, addresses, e-mail addresses and URIs go into it as
+    subject alternative names; write dns:, ip:, email: or uri: before one to say which it is.
+
+    The key, the certificate and its chain are written into ./issued/NAME. Nothing there is overwritten.
+    """
+    authority = opened()
+    kind = _issuing.profile_for(authority, profile, names)
+    alternative = _issuing.names_for(kind, names)
+    folder = _issued.folder_for(alternative[0].value if alternative else names[0], out)
+    _issued.require_free(folder)
+    key = generate_key(KeyKind(key_kind or KeyKind.P256))
+    issued = authority.issue(
+        Order(
+            profile=kind.name,
+            public_key=key.public_key(),
+            subject=_issuing.subject_for(kind, subject, names, alternative),
+            names=alternative,
+            lifetime=_issuing.lifetime_of(lifetime),
+            issuer=issuer,
+        )
+    )
+    files = _issued.files_of(issued, key)
+    _issued.write_new(folder, files)
+    _issuing.print_issued(issued, folder, list(files), as_json=as_json)

@@ -1,0 +1,74 @@
+"""List the kinds of certificates (profiles), and what each allows."""
+
+import click
+
+from handfast.cli._authority import current_session, opened
+from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._output import print_fields, print_json, print_table
+from handfast.errors import ConfigError
+from handfast.pki.lifetime import format_lifetime
+from handfast.pki.nearest import nearest
+from handfast.pki.oids import usage_name
+from handfast.pki.profile import BUILT_IN, Profile
+
+SECTION = "The authority"
+
+
+@click.command(epilog=examples("handfast profiles", "handfast profiles device"))
+@click.argument("name", required=False, metavar="[PROFILE]")
+@authority_options
+@json_option
+def command(name: str | None, as_json: bool) -> None:
+    """List the profiles, or show one of them.
+
+    Without an authority, these are the built-in ones; its handfast.toml adds and changes some.
+    """
+    profiles = _profiles()
+    if name is not None and name not in profiles:
+        raise ConfigError(f"there is no profile {name!r}", hint=nearest(name, profiles))
+    chosen = [profiles[name]] if name is not None else list(profiles.values())
+    if as_json:
+        print_json({"profiles": [profile_json(profile) for profile in chosen]})
+    elif name is not None:
+        print_fields((label.replace("_", " "), _shown(value)) for label, value in profile_json(chosen[0]).items())
+    else:
+        rows = [(one.name, format_lifetime(one.lifetime), one.title.partition(": ")[2] or one.title) for one in chosen]
+        print_table(("profile", "lifetime", "for"), rows, whole=("profile", "lifetime"))
+
+
+def profile_json(profile: Profile) -> dict[str, object]:
+    """A profile as JSON has it; the keys are stable."""
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "lifetime": format_lifetime(profile.lifetime),
+        "maximum_lifetime": format_lifetime(profile.maximum_lifetime),
+        "key_usage": sorted(profile.key_usage),
+        "extended_key_usage": [usage_name(one) for one in profile.extended_key_usage],
+        "name_kinds": sorted(profile.name_kinds),
+        "required_names": sorted(profile.required_names),
+        "subject_attributes": sorted(profile.subject_attributes),
+        "key_kinds": sorted(profile.key_kinds),
+        "is_ca": profile.is_ca,
+        "path_length": profile.path_length,
+        "allows_wildcards": profile.allows_wildcards,
+        "digest": profile.digest,
+    }
+
+
+def _profiles() -> dict[str, Profile]:
+    session = current_session()
+    try:
+        return dict(opened().profiles)
+    except ConfigError as error:
+        if session.ca is not None or not error.message.startswith("there is no authority"):
+            raise
+        return dict(BUILT_IN)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or "none"
+    return str(value) if value is not None else ""

@@ -1,0 +1,27 @@
+"""Search certificates by a part of their name or subject."""
+
+import click
+
+from handfast.ca.records import Listing
+from handfast.cli._authority import opened
+from handfast.cli._listing import MOST, print_pages
+from handfast.cli._options import authority_options, examples, json_option
+
+SECTION = "Certificates"
+
+
+@click.command(epilog=examples("handfast search example.org", "handfast search sensor- --limit 500 --json"))
+@click.argument("text")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many at most.")
+@authority_options
+@json_option
+def command(text: str, limit: int, as_json: bool) -> None:
+    """List the certificates with TEXT in their subject or in one of their names, newest first."""
+    authority = opened()
+    print_pages(
+        authority,
+        lambda before, size: authority.search(Listing(now=authority.clock(), text=text, before=before, limit=size)),
+        limit=limit,
+        as_json=as_json,
+        nothing=f"no certificate has {text!r} in its subject or names",
+    )

@@ -170,6 +170,7 @@ CASES: list[tuple[str, Callable[[], Draft], Change]] = [
     ("weak-key-curve", client, changed(public_key=K1)),
     ("key-not-in-profile", client, changed(profile=from_table("client", {"keys": ["p384"]}))),
     ("weak-signature-hash", client, changed(signature_hash=hashes.SHA1())),
+    ("signature-algorithm-unknown", client, foreign(changed(signature_hash=None, has_known_signature=False))),
     ("weak-signature-hash", client, changed(signature_hash=hashes.MD5())),
     ("wildcard-not-allowed", client, lambda draft: replace(named(WILDCARD)(draft), profile=BUILT_IN["device"])),
     ("name-misspelled", server, foreign(having(x509.SubjectAlternativeName([x509.DNSName("a_b.example.com")])))),

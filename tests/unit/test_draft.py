@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.checks.certificate import run_checks
 from handfast.errors import ConfigError, Unacceptable
@@ -184,6 +185,13 @@ def test_an_issuing_ca_with_usages_of_its_own_lets_only_those_pass() -> None:
     leaf = Holder(parse_subject("CN=alice"), (), key_of().public_key())
     assert run_checks(draft(BUILT_IN["client"], leaf, narrow)) == ()
     assert {one.code for one in run_checks(draft(BUILT_IN["ocsp"], leaf, narrow))} == {"eku-outside-issuer"}
+
+
+def test_a_certificate_signed_with_an_unknown_algorithm_is_read_and_judged() -> None:
+    ecdsa_with_sha256, unknown = bytes.fromhex("2a8648ce3d040302"), bytes.fromhex("2a8648ce3d044602")
+    data = authority_of().issue("client").public_bytes(Encoding.DER).replace(ecdsa_with_sha256, unknown)
+    draft = draft_of(x509.load_der_x509_certificate(data))
+    assert {one.code for one in run_checks(draft)} == {"signature-algorithm-unknown"}
 
 
 def test_a_foreign_certificate_with_misspelled_names_is_read_and_judged() -> None:

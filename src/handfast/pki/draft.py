@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
@@ -36,7 +37,7 @@ class Holder:
 class Draft:
     """Everything of a TBSCertificate. not_before and not_after are aware UTC, whole seconds, both inclusive.
 
-    profile and issuer: None for a draft read back from a certificate whose profile or issuer is not known.
+    signature_hash: None for algorithms that bring their own. profile and issuer: None for a draft read back from a certificate whose profile or issuer is not known.
     """
 
     serial: int
@@ -47,6 +48,7 @@ class Draft:
     public_key: PublicKey
     extensions: tuple[_Extension, ...]
     signature_hash: hashes.HashAlgorithm | None
+    has_known_signature: bool = True
     version: x509.Version = x509.Version.v3
     names: tuple[Name, ...] = ()
     profile: Profile | None = None
@@ -138,6 +140,10 @@ def draft_of(certificate: x509.Certificate, issuer: IssuerIdentity | None = None
     Its profile is not known. Names that are misspelled, or of another kind, stand in the extension alone.
     """
     extensions = tuple(certificate.extensions)
+    try:
+        algorithm, is_known = certificate.signature_hash_algorithm, True
+    except UnsupportedAlgorithm:
+        algorithm, is_known = None, False
     return Draft(
         serial=certificate.serial_number,
         issuer_name=certificate.issuer,
@@ -146,7 +152,8 @@ def draft_of(certificate: x509.Certificate, issuer: IssuerIdentity | None = None
         not_after=certificate.not_valid_after_utc,
         public_key=certificate.public_key(),
         extensions=extensions,
-        signature_hash=certificate.signature_hash_algorithm,
+        signature_hash=algorithm,
+        has_known_signature=is_known,
         version=certificate.version,
         names=_readable_names(extensions),
         issuer=issuer,

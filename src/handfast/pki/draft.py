@@ -37,7 +37,8 @@ class Holder:
 class Draft:
     """Everything of a TBSCertificate. not_before and not_after are aware UTC, whole seconds, both inclusive.
 
-    signature_hash: None for algorithms that bring their own. profile and issuer: None for a draft read back from a certificate whose profile or issuer is not known.
+    signature_hash: None for algorithms that bring their own, and for one that is not known (has_known_signature).
+    profile and issuer: None for a draft read back from a certificate whose profile or issuer is not known.
     """
 
     serial: int

@@ -83,13 +83,13 @@ def join_crl(
 ) -> bytes:
     """A signed CRL in DER from entries encoded by encode_entry(), one or many in each piece.
 
-    Holds the entries once in memory, and for a moment twice. Raises ConfigError when the key is not the issuer's.
+    Holds the entries in memory, and twice the CRL. Raises ConfigError when the key is not the issuer's.
     """
     if key.public_key() != issuer.public_key:
         msg = "the key of the issuing CA does not belong to its certificate"
         raise ConfigError(msg, hint="restore the key that belongs to the certificate")
     algorithm = _algorithm(key)
-    signed = _signed_part(b"".join(encoded_entries), header, issuer=issuer, algorithm=algorithm)
+    signed = _signed_part(tuple(encoded_entries), header, issuer=issuer, algorithm=algorithm)
     signature = _sign(key, signed)
     return der.sequence((signed, algorithm, der.encode(der.BIT_STRING, b"\0" + signature)))
 
@@ -99,12 +99,15 @@ def parse_crl(data: bytes, source: str = "input") -> x509.CertificateRevocationL
     return one_crl(data, source)
 
 
-def _signed_part(entries: bytes, header: CrlHeader, *, issuer: IssuerIdentity, algorithm: bytes) -> bytes:
+def _signed_part(
+    entries: tuple[bytes | memoryview, ...], header: CrlHeader, *, issuer: IssuerIdentity, algorithm: bytes
+) -> bytes:
     extensions = der.sequence(
         _encode_extension(value, critical=critical) for value, critical in _extensions(header, issuer)
     )
     # An empty list of entries is absent, not empty (section 5.1.2.6).
-    listed = (b"\x30", der.length(len(entries)), entries) if entries else ()
+    size = sum(map(len, entries))
+    listed = (b"\x30", der.length(size), *entries) if size else ()
     parts = (
         _VERSION_2,
         algorithm,

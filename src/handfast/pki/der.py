@@ -42,7 +42,7 @@ def encode(tag: int, content: bytes) -> bytes:
     return bytes((tag,)) + length(len(content)) + content
 
 
-def sequence(parts: Iterable[bytes]) -> bytes:
+def sequence(parts: Iterable[bytes | memoryview]) -> bytes:
     """A SEQUENCE of elements encoded already; copies them once."""
     parts = tuple(parts)
     return b"".join((b"\x30", length(sum(map(len, parts))), *parts))

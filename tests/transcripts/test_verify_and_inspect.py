@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from handfast.cli.inspect import command as inspect_command
 from handfast.cli.verify import command as verify_command
@@ -20,6 +21,7 @@ from handfast.pki.pem import to_pem
 from handfast.pki.pkcs12 import Flavour, build_pkcs12
 from handfast.pki.subject import parse_subject
 from tests.pki_factory import Authority, key_of, new_authority
+from tests.unit.revocation_world import certificate
 
 HOUR = timedelta(hours=1)
 
@@ -68,7 +70,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 def run(command: Any, *arguments: str, columns: int = 80) -> Result:
-    environment = {"COLUMNS": str(columns), "HANDFAST_CA": "/nonexistent", "XDG_CACHE_HOME": "/nonexistent"}
+    environment = {"COLUMNS": str(columns), "XDG_CACHE_HOME": "/nonexistent"}
     return CliRunner(env=environment).invoke(command, arguments)
 
 
@@ -140,7 +142,10 @@ def test_the_report_for_programs_says_the_same(world: World) -> None:
     assert [finding["code"] for finding in leaf["findings"] if finding["fatal"]] == ["certificate-revoked"]
 
 
-def test_without_anchors_it_asks_which_roots_are_trusted(world: World) -> None:
+def test_without_anchors_it_asks_which_roots_are_trusted(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     result = run(verify_command, world.file("alice.pem"))
     assert isinstance(result.exception, HandfastError)
     assert "--anchors" in result.exception.hint
@@ -187,3 +192,12 @@ def test_the_contents_for_programs_are_a_list(world: World) -> None:
     (shown,) = json.loads(run(inspect_command, "--json", world.file("alice.pem")).output)
     assert [each["kind"] for each in shown["contents"]] == ["certificate", "CA certificate"]
     assert shown["contents"][0]["name"] == "alice@example.com"
+
+
+def test_a_name_that_would_steer_the_terminal_is_shown_harmless(world: World) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    evil = certificate("\x1b[2Jgone", key, issuer="\x1b[2Jgone", issuer_key=key)
+    (world.directory / "evil.pem").write_text(to_pem(evil))
+    for result in (verify(world, "evil.pem"), run(inspect_command, world.file("evil.pem"))):
+        assert "\x1b[2J" not in result.output
+        assert "gone" in result.output

@@ -89,12 +89,10 @@ def _findings(found: Sequence[Located], report: Report, indent: str, width: int)
         hang = indent + " " * 9
         lines = _wrapped(finding.message, hang, width)
         first = next(lines, hang)
-        yield f"{indent}{click.style(f'{word:<8}', fg=_COLOURS[word], bold=word == 'error')} {first[len(hang) :]}"
+        yield f"{indent}{click.style(f'{word:<8}', fg=_COLOURS[word], bold=word == 'error' or None)} {first[len(hang) :]}"
         yield from lines
         yield from _wrapped(f"→ {finding.fix}", hang, width)
-        yield from (
-            click.style(line, dim=True) for line in _wrapped(f"{finding.code}, {finding.reference}", hang, width)
-        )
+        yield from _wrapped(f"{finding.code}, {finding.reference}", hang, width)
 
 
 def label(located: Located, report: Report) -> str:

@@ -1,7 +1,5 @@
 """Show what is in any file of certificates, keys, requests or CRLs."""
 
-import json
-import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -14,7 +12,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from handfast.cli import _describe
 from handfast.cli._describe import Description
-from handfast.cli._options import examples
+from handfast.cli._options import examples, json_option
+from handfast.cli._output import print_json, say, terminal_width
 from handfast.errors import ConfigError, HandfastError
 from handfast.pki import pem
 from handfast.pki.keys import PrivateKey
@@ -31,7 +30,7 @@ HELP = "show what is in any file of certificates, keys, requests or CRLs, in pla
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--password-file", metavar="FILE", help="The password of an encrypted key or PKCS#12 file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(files: tuple[str, ...], password_file: str | None, as_json: bool) -> None:
     """The command itself; see its help."""
     password = _bytes(password_file).strip(b"\r\n") if password_file else None
@@ -39,14 +38,14 @@ def command(files: tuple[str, ...], password_file: str | None, as_json: bool) ->
     found = [(file, list(_descriptions(_bytes(file), password, file, now))) for file in files]
     if as_json:
         values = [{"file": file, "contents": [each.as_json() for each in every]} for file, every in found]
-        click.echo(json.dumps(values, indent=2))
+        print_json(values)
         return
-    width = shutil.get_terminal_size((80, 24)).columns
+    width = terminal_width()
     for file, descriptions in found:
         for number, description in enumerate(descriptions, start=1):
             where = file if len(descriptions) == 1 else f"{file}, {number} of {len(descriptions)}"
             for line in _draw(description, where, width):
-                click.echo(line)
+                say(line)
 
 
 def _draw(description: Description, where: str, width: int) -> Iterator[str]:

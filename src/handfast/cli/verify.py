@@ -1,9 +1,7 @@
 """Verify a certificate and its chain, and explain every objection."""
 
 import ipaddress
-import json
 import os
-import shutil
 import ssl
 import sys
 from collections.abc import Iterable
@@ -14,7 +12,9 @@ import click
 from cryptography import x509
 
 from handfast.cli import _report
-from handfast.cli._options import examples
+from handfast.cli._options import examples, json_option
+from handfast.cli._output import print_json, say, terminal_width
+from handfast.cli._session import Session
 from handfast.client.addresses import EgressPolicy, Network
 from handfast.client.fetch import Fetcher
 from handfast.client.inquiry import Case, Inquiry, inquire
@@ -27,7 +27,7 @@ from handfast.validate.revocation import RevocationFacts, RevocationMode, Revoca
 SECTION = "Servers and clients"
 HELP = "verify a certificate and its chain, and explain every reason against it"
 _SYSTEM = "system"
-_PRIVATE_ROOT = Path("certificates") / "root.pem"
+_PRIVATE_ROOTS = Path("certificates") / "anchors.pem"
 
 
 @click.command(
@@ -65,7 +65,7 @@ _PRIVATE_ROOT = Path("certificates") / "root.pem"
 @click.option(
     "--allow-network", "networks", multiple=True, metavar="CIDR", help="A network that is not public to fetch from."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option
 def command(  # one parameter is one option
     files: tuple[str, ...],
     anchor_files: tuple[str, ...],
@@ -97,10 +97,10 @@ def command(  # one parameter is one option
 
 def _print(inquiry: Inquiry, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_report.as_json(inquiry), indent=2))
+        print_json(_report.as_json(inquiry))
         return
-    for line in _report.draw(inquiry, shutil.get_terminal_size((80, 24)).columns):
-        click.echo(line)
+    for line in _report.draw(inquiry, terminal_width()):
+        say(line)
 
 
 def _bytes(file: str) -> bytes:
@@ -122,11 +122,11 @@ def _crls(file: str) -> tuple[x509.CertificateRevocationList, ...]:
 def _anchors(files: tuple[str, ...]) -> tuple[TrustAnchor, ...]:
     """Of the files that were given, else of the authority here; never of the chain itself."""
     if not files:
-        home = Path(os.environ.get("HANDFAST_CA") or "handfast-ca")
-        if not (home / _PRIVATE_ROOT).exists():
+        roots = Path(click.get_current_context().ensure_object(Session).directory) / _PRIVATE_ROOTS
+        if not roots.exists():
             hint = "give --anchors FILE with the roots that you trust, or --anchors system"
             raise ConfigError("which roots are trusted is not said, and there is no authority here", hint=hint)
-        files = (str(home / _PRIVATE_ROOT),)
+        files = (str(roots),)
     return trust(each for file in files for each in _roots(file))
 
 

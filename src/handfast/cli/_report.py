@@ -89,7 +89,8 @@ def _findings(found: Sequence[Located], report: Report, indent: str, width: int)
         hang = indent + " " * 9
         lines = _wrapped(finding.message, hang, width)
         first = next(lines, hang)
-        yield f"{indent}{click.style(f'{word:<8}', fg=_COLOURS[word], bold=word == 'error' or None)} {first[len(hang) :]}"
+        mark = click.style(f"{word:<8}", fg=_COLOURS[word], bold=word == "error" or None)
+        yield f"{indent}{mark} {first[len(hang) :]}"
         yield from lines
         yield from _wrapped(f"→ {finding.fix}", hang, width)
         yield from _wrapped(f"{finding.code}, {finding.reference}", hang, width)

@@ -108,6 +108,14 @@ def test_a_certificate_that_is_cut_or_has_more_is_refused(cut: int) -> None:
         read_certificate(data[:cut] if cut > 1 else data + b"\0" if cut > 0 else data[:-1])
 
 
+def test_nothing_follows_the_signature() -> None:
+    data = World().leaf.der()
+    tbs_and_more = b"".join(whole for _, _, whole in items(data, 0x30))
+    read_certificate(sequence([tbs_and_more]))
+    with pytest.raises(Malformed):
+        read_certificate(sequence([tbs_and_more, b"\x05\x00"]))
+
+
 BAD_TIMES = [
     "2601010000Z",
     "260101000000",

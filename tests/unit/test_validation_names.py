@@ -139,10 +139,12 @@ MISMATCHES = [
     ("dns:www.example.com", dns("w*.example.com")),
     ("dns:www.example.com", dns("www.*.com")),
     ("dns:www.example.com", dns("*")),
+    ("dns:www.xample.com", dns("*example.com")),
     ("ip:192.0.2.1", dns("192.0.2.1")),
     ("ip:192.0.2.1", address("192.0.2.2")),
     ("email:bob@example.com", mail("Bob@example.com")),
     ("uri:spiffe://example.com/a", uri("spiffe://example.com/b")),
+    ("uri:spiffe://example.com/ab", uri("spiffe://example.com/a")),
     ("uri:spiffe://example.com/a", dns("spiffe://example.com/a")),
 ]
 

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
+import cryptography_vectors
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -120,6 +122,8 @@ def test_a_certificate_that_is_trusted_itself_needs_no_issuer() -> None:
     report = examine(leaf, anchors=trust([leaf]), policy=SERVER, at=NOW)
     assert report.is_acceptable
     assert codes(report) == {("leaf-is-anchor", 0)}
+    negative = replace(end_entity("leaf", "nobody"), serial=b"\xff").der()
+    assert ("serial-negative", 0) in codes(examine(negative, anchors=trust([negative]), policy=SERVER, at=NOW))
     assert not examine(leaf, anchors=trust([other]), policy=SERVER, at=NOW).is_acceptable
 
 
@@ -182,6 +186,22 @@ def test_names_times_constraints_are_bounded() -> None:
     assert world.report(budget=exactly).is_acceptable is False
     assert ("budget-exhausted", 1) not in codes(world.report(budget=exactly))
     assert ("budget-exhausted", 1) in codes(world.report(budget=Budget(name_comparisons=309)))
+
+
+def test_what_a_ca_signed_whose_dsa_key_inherits_its_parameters_is_verified() -> None:
+    data = Path(cryptography_vectors.__file__).parent / "x509" / "PKITS_data" / "certs"
+    names = (
+        "ValidDSAParameterInheritanceTest5EE",
+        "DSAParametersInheritedCACert",
+        "DSACACert",
+        "TrustAnchorRootCertificate",
+    )
+    leaf, *sent, root = ((data / f"{name}.crt").read_bytes() for name in names)
+    policy, at = Policy(level=Level.RFC5280), NOW.replace(year=2022)
+    assert examine(leaf, anchors=trust([root]), policy=policy, at=at, intermediates=sent).is_acceptable
+    spoiled = leaf[:-1] + bytes((leaf[-1] ^ 1,))
+    report = examine(spoiled, anchors=trust([root]), policy=policy, at=at, intermediates=sent)
+    assert ("signature-invalid", 0) in codes(report)
 
 
 def test_no_path_names_the_place_where_the_missing_issuer_is() -> None:

@@ -87,6 +87,13 @@ def test_a_ca_can_demand_a_policy() -> None:
     assert ("policy-required", 0) in codes(asked(found, GOLD, explicit=False))
 
 
+def test_the_leaf_itself_can_demand_a_policy() -> None:
+    found = world((), ())
+    assert asked(found, GOLD, explicit=False).is_acceptable
+    found.leaf.set(POLICY_CONSTRAINTS, x509.PolicyConstraints(0, None), critical=True)
+    assert ("policy-required", None) in codes(asked(found, GOLD, explicit=False))
+
+
 def test_more_policies_than_the_budget_are_refused() -> None:
     many = tuple(f"1.2.3.4.{number}" for number in range(20))
     assert asked(world(many, many), many[0]).is_acceptable

@@ -29,11 +29,12 @@ class Issuer(NamedTuple):
 
 
 class DeadEnd(NamedTuple):
-    """A way that leads nowhere: how far it went, the broken rule, and the words for it."""
+    """A way that leads nowhere: how far it went, the broken rule, the words for it, and where (None: at its end)."""
 
     certificates: tuple[Certificate, ...]
     code: str
     message: str
+    position: int | None = None
 
 
 class Pool:
@@ -185,6 +186,6 @@ class Search:
             found = subject_key(way[position].spki)
             key = with_parameters(way[position].spki, key) if found.inherits else found.key
             if found.inherits and not self._verify(way[position - 1], key):
-                self.dead_ends.append(DeadEnd(way[:position], "signature-invalid", "the signature does not verify"))
+                self.dead_ends.append(DeadEnd(way, "signature-invalid", "the signature does not verify", position - 1))
                 return False
         return True

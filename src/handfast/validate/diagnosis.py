@@ -19,10 +19,12 @@ def explain(search: Search, leaf: Certificate, notebook: Notebook) -> tuple[Cert
         message = f"the search ended after {search.signatures} signatures and {search.candidates} candidates"
         notebook.note("budget-exhausted", None, message)
     ends = dict.fromkeys(
-        (end.code, end.message) for end in search.dead_ends if end.certificates == furthest and end.message
+        (end.code, end.message, end.position)
+        for end in search.dead_ends
+        if end.certificates == furthest and end.message
     )
-    for code, message in ends:
-        notebook.note(code, top, message)
+    for code, message, position in ends:
+        notebook.note(code, top if position is None else position, message)
     if not ends:
         _explain_top(furthest[-1], top, notebook)
     return furthest

@@ -18,7 +18,7 @@ def check(examination: Examination) -> None:
         if certificate.version != 3:
             _check_version(examination, position, certificate)
         _check_extensions(examination, position, certificate)
-        if position != examination.anchor_at:
+        if not position or position != examination.anchor_at:
             _check_serial(examination, position, certificate.serial)
             _check_algorithm(examination, position, certificate)
         if certificate.issuer == EMPTY:

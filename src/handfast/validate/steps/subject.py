@@ -7,7 +7,7 @@ from handfast.errors import Malformed
 from handfast.pki.names import Name, NameKind
 from handfast.validate.der import identifier
 from handfast.validate.distinguished_names import attributes, same_name
-from handfast.validate.general_names import GeneralName, NameType, is_host
+from handfast.validate.general_names import GeneralName, NameType
 from handfast.validate.path import Examination
 
 _COMMON_NAME = identifier("2.5.4.3")
@@ -48,7 +48,7 @@ def matches(expected: Name, name: GeneralName) -> bool:
     if expected.kind is NameKind.IP:
         return ip_address(expected.value).packed == name.octets
     if expected.kind is NameKind.DNS:
-        return is_host(name.text) and matches_host(expected.value, name.text)
+        return matches_host(expected.value, name.text)
     if expected.kind is NameKind.EMAIL:
         return _mailbox(expected.value) == _mailbox(name.text)
     return expected.value == name.text

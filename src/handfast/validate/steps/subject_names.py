@@ -4,15 +4,21 @@ from handfast.validate.certificate import Certificate
 from handfast.validate.distinguished_names import EMPTY
 from handfast.validate.general_names import NameType, is_spelled_right
 from handfast.validate.path import Examination
+from handfast.validate.policy import Policy
 
 # Second-level domains under which countries register: `*.co.uk` speaks for everyone there.
 _SHARED = {"ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "ne", "net", "nom", "or", "org"}
 _COUNTRY = 2
 
 
+def _needs_names(policy: Policy) -> bool:
+    """A server is known by these names only; a client that is asked for none of them may be known by its subject."""
+    return policy.purpose.is_server or (policy.purpose.is_tls and bool(policy.names))
+
+
 def check(examination: Examination) -> None:
     """Names present where the purpose needs them, spelled right, critical exactly when they are all there is."""
-    if examination.leaf.says.names is None and examination.policy.purpose.is_tls:
+    if examination.leaf.says.names is None and _needs_names(examination.policy):
         examination.note("subject-alternative-name-missing", 0, "it has no subjectAltName")
     for position, certificate in enumerate(examination.chain):
         if certificate.says.names is not None:

@@ -141,7 +141,10 @@ target = Target(
     " radclient ACCESS-POINT:3799 disconnect SECRET",
     depth="no limit of its own",
     resumption="off: the cache is not enabled; with one, revoked clients come back, even after a restart",
-    broken_crl="",
+    broken_crl=(
+        "a truncated one may keep it from starting, an empty or expired one refuses everybody, and freeradius -XC does"
+        " not always notice. So it is checked before it is put in place, by handfast, and never edited by hand"
+    ),
     crl=CrlForm.IN_CA_FILE,
     crl_scope=CrlScope.WHOLE_CHAIN,
     weaknesses=(

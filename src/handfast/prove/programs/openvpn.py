@@ -148,7 +148,8 @@ class Server:
         """One command on the management socket, and its answer."""
         with socket.socket(socket.AF_UNIX) as management:
             management.settimeout(PATIENCE)
-            management.connect(str(self.stage.directory / _SOCKET))
+            # By the process's own directory: a path to a socket must be short.
+            management.connect(f"/proc/{self.process.popen.pid}/cwd/{_SOCKET}")
             management.sendall(f"{command}\nquit\n".encode())
             return b"".join(iter(lambda: management.recv(4096), b"")).decode("utf-8", "replace")
 

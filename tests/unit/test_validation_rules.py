@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from handfast.pki.der import encode, sequence
-from handfast.validate import RULES, Level
+from handfast.validate import RULES, Budget, Level
 from handfast.validate.der import identifier
 from tests.unit.validation_world import (
     ACCESS,
@@ -115,6 +115,7 @@ ROWS: list[Row] = [
         {},
     ),
     ("depth-exceeded", 0, lambda w: None, {"max_intermediates": 0}),
+    ("intermediates-too-many", None, lambda w: None, {"budget": Budget(octets_sent=100)}),
     ("intermediate-unreadable", None, lambda w: w.others.append(b"\x30\x03\x02\x01\x01"), {}),
     ("signature-invalid", 0, lambda w: set_all(w.leaf, flip_signature=True), {}),
     ("signature-algorithm-mismatch", 0, lambda w: set_all(w.leaf, inner_algorithm=bytes.fromhex(SHA1_RSA)), {}),

@@ -26,7 +26,7 @@ from handfast.validate.distinguished_names import readable_name, same_name
 from handfast.validate.extensions import Decoded, Extension, decode
 from handfast.validate.memory import remembering
 
-MAXIMUM_BYTES = 1 << 20
+MAXIMUM_BYTES = 1 << 17
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
 # Most certificates hold what these two match: they save a dozen steps for each extension.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.errors import Malformed, Unacceptable
 from handfast.validate.anchor import TrustAnchor
@@ -12,7 +13,7 @@ from handfast.validate.build import Pool, Search
 from handfast.validate.certificate import Certificate, moment_of, read_authority, read_certificate
 from handfast.validate.diagnosis import explain, missing_issuer
 from handfast.validate.findings import Notebook
-from handfast.validate.path import Examination, Path
+from handfast.validate.path import Examination, Path, Work
 from handfast.validate.policy import ANY, Policy
 from handfast.validate.report import Report
 from handfast.validate.revocation.facts import RevocationFacts, RevocationStatus, Status
@@ -44,7 +45,7 @@ def examine(
     except Malformed as error:
         general.note("malformed-certificate", 0, error.message)
         return Report(policy, at, (), None, tuple(general.located))
-    pool = tuple(_readable((*intermediates, *facts.certificates), general))
+    pool = tuple(_readable((*intermediates, *facts.certificates), policy.budget.octets_sent, general))
     search = Search(Pool(anchors, pool), policy, moment_of(at))
     return _Inquiry(search, policy, at, facts, pool).answer(subject, anchors, general)
 
@@ -68,10 +69,18 @@ def validate(
     raise Unacceptable(message, hint=reasons[0].fix, findings=reasons)
 
 
-def _readable(sources: Iterable[x509.Certificate | bytes], notebook: Notebook) -> Iterator[Certificate]:
+def _readable(sources: Iterable[x509.Certificate | bytes], most: int, notebook: Notebook) -> Iterator[Certificate]:
+    octets = 0
     for number, source in enumerate(sources, start=1):
+        data = source if isinstance(source, bytes) else source.public_bytes(Encoding.DER)
+        # An item without octets counts too, or any number of them would be looked at.
+        octets += max(1, len(data))
+        if octets > most:
+            message = f"certificate {number} of the chain and those after it were not read"
+            notebook.note("intermediates-too-many", None, message)
+            return
         try:
-            yield read_authority(source)
+            yield read_authority(data)
         except Malformed as error:
             notebook.note("intermediate-unreadable", None, f"certificate {number} of the chain: {error.message}")
 
@@ -94,6 +103,7 @@ class _Inquiry:
     facts: RevocationFacts
     pool: tuple[Certificate, ...]
     asking: set[bytes] = field(default_factory=set)
+    work: Work = field(default_factory=Work)
 
     def answer(self, leaf: Certificate, anchors: Sequence[TrustAnchor], general: Notebook) -> Report:
         best: tuple[int, _Verdict] | None = None
@@ -102,11 +112,15 @@ class _Inquiry:
             reasons = len(verdict.examination.notebook.fatal_at(self.policy.level))
             if best is None or reasons < best[0]:
                 best = reasons, verdict
-            if not reasons or tried >= self.policy.budget.paths:
+            self.work.octets += sum(len(each.der) for each in path.chain)
+            if not reasons or tried >= self.policy.budget.paths or self._is_over():
                 break
         if best is None:
             return self._without_path(leaf, general)
         return self._report(best[1], general)
+
+    def _is_over(self) -> bool:
+        return self.work.octets > self.policy.budget.octets_examined
 
     def _paths(self, leaf: Certificate, anchors: Sequence[TrustAnchor]) -> Iterator[Path]:
         for anchor in anchors:
@@ -115,7 +129,7 @@ class _Inquiry:
         yield from self.search.paths(leaf)
 
     def _examine(self, path: Path) -> _Verdict:
-        examination = _start(path, self.policy, self.search.moment)
+        examination = _start(path, self.policy, self.search.moment, work=self.work)
         check(examination)
         verdict = _Verdict(examination)
         if not examination.notebook.fatal_at(self.policy.level):
@@ -147,7 +161,7 @@ class _Inquiry:
             self.policy, purpose=ANY, names=(), directory_name=None, pins=frozenset(), policies=None,
             require_explicit_policy=False,
         )  # fmt: skip
-        verdict = _Verdict(_start(path, policy, self.search.moment))
+        verdict = _Verdict(_start(path, policy, self.search.moment, work=self.work))
         check(verdict.examination)
         if verdict.examination.notebook.fatal_at(policy.level):
             return False
@@ -169,7 +183,7 @@ class _Inquiry:
     def _without_path(self, leaf: Certificate, general: Notebook) -> Report:
         way = explain(self.search, leaf, general)
         examination = Examination(
-            Path(way, TrustAnchor(b"", b"")), self.policy, self.search.moment, general, way, len(way)
+            Path(way, TrustAnchor(b"", b"")), self.policy, self.search.moment, general, way, len(way), self.work
         )
         check(examination)
         return Report(
@@ -178,8 +192,8 @@ class _Inquiry:
         )  # fmt: skip
 
 
-def _start(path: Path, policy: Policy, moment: bytes) -> Examination:
+def _start(path: Path, policy: Policy, moment: bytes, *, work: Work) -> Examination:
     notebook = Notebook()
     if not path.certificates:
         notebook.note("leaf-is-anchor", 0, "the certificate itself is the trust anchor")
-    return Examination(path, policy, moment, notebook, path.chain, len(path.certificates))
+    return Examination(path, policy, moment, notebook, path.chain, len(path.certificates), work)

@@ -23,6 +23,19 @@ class Path:
         return self.certificates if top is None else (*self.certificates, top)
 
 
+# Of one certificate's many names that break one rule, so many are named: more would help nobody.
+SHOWN = 10
+
+
+@dataclass(slots=True)
+class Work:
+    """What all paths of one validation have cost so far, to hold against the budget."""
+
+    name_comparisons: int = 0
+    policy_nodes: int = 0
+    octets: int = 0
+
+
 @dataclass(slots=True)
 class Examination:
     """One path under examination. `chain` has the anchor's certificate at position `anchor_at`, if it has one; `moment`
@@ -35,6 +48,7 @@ class Examination:
     notebook: Notebook
     chain: tuple[Certificate, ...]
     anchor_at: int
+    work: Work
     policies: frozenset[str] | None = None
 
     @property

@@ -81,13 +81,18 @@ def purpose_named(text: str) -> Purpose:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The most work that one validation may do, so that no input takes longer than a second."""
+    """The most work that one validation may do, so that no input takes longer than a second.
+
+    octets_sent: intermediates beyond it are not read. octets_examined: of all paths together that were examined.
+    """
 
     signatures: int = 128
     paths: int = 64
     name_comparisons: int = 1 << 16
     policy_nodes: int = 1 << 12
     candidates: int = 4096
+    octets_sent: int = 1 << 18
+    octets_examined: int = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ RULES: Mapping[str, Rule] = dict((
     rule("leaf-is-anchor", "---", "6.1",
          "nothing to do when the certificate itself was meant to be trusted; else issue it under a CA"),
     rule("intermediate-unreadable", "---", "4.1", "take the damaged certificate out of the chain"),
+    rule("intermediates-too-many", "---", "6.1", "send only the certificates of one chain, leaf first"),
     # The signature
     rule("signature-invalid", "SRL", "6.1.3 (a)(1)",
          "use the CA certificate whose key signed it; a CA that got a new key under its old name is the usual cause"),

@@ -1,6 +1,7 @@
 """Names lie where the CAs above may issue: permitted and excluded subtrees (RFC 5280 sections 4.2.1.10 and 6.1.3)."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from handfast.errors import Malformed
 from handfast.validate.certificate import Certificate
@@ -8,7 +9,7 @@ from handfast.validate.der import identifier
 from handfast.validate.distinguished_names import EMPTY, attributes
 from handfast.validate.extensions import NameConstraints, Subtree
 from handfast.validate.general_names import GeneralName, NameType
-from handfast.validate.path import Examination
+from handfast.validate.path import SHOWN, Examination
 from handfast.validate.subtrees import constraint_problem, is_excluded_by, is_in_subtree
 
 _EMAIL_ADDRESS = identifier("1.2.840.113549.1.9.1")
@@ -17,7 +18,7 @@ _COMPARED = {NameType.EMAIL, NameType.DNS, NameType.DIRECTORY, NameType.URI, Nam
 
 def check(examination: Examination) -> None:
     """Every certificate below a constraint obeys it, but self-issued ones between (6.1.3); the leaf always does."""
-    left = examination.policy.budget.name_comparisons
+    work, most = examination.work, examination.policy.budget.name_comparisons
     for position, certificate in enumerate(examination.chain):
         constraints = certificate.says.name_constraints
         if constraints is None:
@@ -27,8 +28,8 @@ def check(examination: Examination) -> None:
             if below and examination.chain[below].is_self_issued:
                 continue
             names = _names(examination.chain[below])
-            left -= len(names) * (len(constraints.permitted or ()) + len(constraints.excluded or ()))
-            if left < 0:
+            work.name_comparisons += len(names) * (len(constraints.permitted or ()) + len(constraints.excluded or ()))
+            if work.name_comparisons > most:
                 examination.note("budget-exhausted", position, "there are too many names and constraints to compare")
                 return
             for code, message in _violations(names, constraints):
@@ -45,10 +46,9 @@ def _check_form(
     permitted, excluded = constraints
     if not permitted and not excluded:
         examination.note("name-constraints-empty", position, "nameConstraints constrains nothing")
-    for subtree in (*(permitted or ()), *(excluded or ())):
-        problem = _subtree_problem(subtree)
-        if problem:
-            examination.note("name-constraints-malformed", position, problem)
+    problems = (_subtree_problem(subtree) for subtree in (*(permitted or ()), *(excluded or ())))
+    for problem in islice(filter(None, problems), SHOWN):
+        examination.note("name-constraints-malformed", position, problem)
 
 
 def _subtree_problem(subtree: Subtree) -> str | None:

@@ -50,7 +50,7 @@ def check(examination: Examination) -> None:
     state = State.start(examination.policy, len(certificates))
     for position in range(len(certificates) - 1, -1, -1):
         _process(state, certificates[position], is_last=not position)
-        if state.nodes > examination.policy.budget.policy_nodes:
+        if state.nodes + examination.work.policy_nodes > examination.policy.budget.policy_nodes:
             examination.note(
                 "policies-too-many", position, "the certificate policies of the path are too many to follow"
             )
@@ -60,6 +60,7 @@ def check(examination: Examination) -> None:
             _refuse(examination, position, "no certificate policy holds at this certificate, and one is required")
             return
         _prepare(state, certificates[position], is_last=not position)
+    examination.work.policy_nodes += state.nodes
     _conclude(examination, state)
 
 

@@ -1,9 +1,11 @@
 """The form of subject alternative names (RFC 5280 section 4.2.1.6, RFC 9525)."""
 
+from itertools import islice
+
 from handfast.validate.certificate import Certificate
 from handfast.validate.distinguished_names import EMPTY
 from handfast.validate.general_names import NameType, is_spelled_right
-from handfast.validate.path import Examination
+from handfast.validate.path import SHOWN, Examination
 from handfast.validate.policy import Policy
 
 # Second-level domains under which countries register: `*.co.uk` speaks for everyone there.
@@ -39,15 +41,15 @@ def _check_names(examination: Examination, position: int, certificate: Certifica
     if not is_critical and certificate.subject == EMPTY:
         message = "there is no subject, and subjectAltName is not critical"
         examination.note("subject-alternative-name-not-critical", position, message)
-    for name in names:
-        if not is_spelled_right(name):
-            message = f"{str(name)[:100]!r} is not spelled as such a name must be"
-            examination.note("subject-alternative-name-invalid", position, message)
-        elif name.kind is NameType.DNS and name.text.startswith("*.") and _is_public(name.text[2:]):
-            message = f"{name.text} is a wildcard for everyone who registers there"
-            examination.note("wildcard-public-suffix", position, message)
+    for name in islice((name for name in names if not is_spelled_right(name)), SHOWN):
+        message = f"{str(name)[:100]!r} is not spelled as such a name must be"
+        examination.note("subject-alternative-name-invalid", position, message)
+    wildcards = (name.text for name in names if name.kind is NameType.DNS and name.text.startswith("*."))
+    for wildcard in islice(filter(_is_public, wildcards), SHOWN):
+        message = f"{wildcard} is a wildcard for everyone who registers there"
+        examination.note("wildcard-public-suffix", position, message)
 
 
-def _is_public(domain: str) -> bool:
-    labels = domain.lower().split(".")
+def _is_public(wildcard: str) -> bool:
+    labels = wildcard[2:].lower().split(".")
     return len(labels) == 1 or (len(labels) == 2 and len(labels[1]) == _COUNTRY and labels[0] in _SHARED)

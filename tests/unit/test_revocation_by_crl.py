@@ -1,6 +1,7 @@
 """Revocation by CRL, rule by rule of RFC 5280 section 6.3.3: an acceptance and a refusal for each."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from cryptography import x509
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from handfast.findings import Severity
+from handfast.validate import Level, Policy, examine, trust
 from handfast.validate.certificate import read_certificate
 from handfast.validate.revocation import (
     FactKind,
@@ -333,3 +335,31 @@ def test_the_latest_of_several_lists_speaks() -> None:
 
 def test_a_leaf_is_no_signer_of_lists_without_a_valid_path() -> None:
     assert ask(crl(key=LEAF_KEY), pool=[LEAF], is_valid=accept).status is Status.UNDETERMINED
+
+
+def examine_at(facts: RevocationFacts, at: datetime, leaf_certificate: x509.Certificate = LEAF) -> Status:
+    policy = Policy(level=Level.RFC5280, revocation=REQUIRE)
+    report = examine(leaf_certificate, anchors=trust([CA]), policy=policy, at=at, facts=facts)
+    return report.revocation[0].status
+
+
+def test_what_is_known_fast_is_what_is_found_slowly() -> None:
+    facts = RevocationFacts(crls=(crl(entry(5)),))
+    for _ in range(3):
+        assert examine_at(facts, NOW) is Status.GOOD
+        assert examine_at(facts, NOW, leaf(serial=5)) is Status.REVOKED
+        assert examine_at(facts, NOW + 2 * HOUR) is Status.UNDETERMINED
+    assert len(facts.plain) == 1
+
+
+def test_an_older_list_that_answered_once_does_not_hide_a_newer_one() -> None:
+    older, newer = crl(begins=NOW - 5 * HOUR), crl(entry(), begins=NOW - HOUR)
+    facts = RevocationFacts(crls=(older, newer))
+    assert examine_at(facts, NOW - 3 * HOUR) is Status.GOOD
+    assert examine_at(facts, NOW) is Status.REVOKED
+
+
+def test_more_facts_forget_what_was_found_with_fewer() -> None:
+    facts = RevocationFacts(crls=(crl(begins=NOW - 5 * HOUR),))
+    assert examine_at(facts, NOW) is Status.GOOD
+    assert examine_at(facts.with_more(crls=(crl(entry()),)), NOW) is Status.REVOKED

@@ -102,10 +102,14 @@ def _with(case: Case, fact: MissingFact, url: str, fetcher: Fetcher) -> Case:
     facts = case.facts
     if fact.kind is FactKind.OCSP:
         response = fetcher.ocsp(url, _request(fact, case.policy.revocation.nonce))
-        return replace(case, facts=replace(facts, ocsp_responses=(*facts.ocsp_responses, response), memory={}))
+        return replace(
+            case, facts=replace(facts, ocsp_responses=(*facts.ocsp_responses, response), memory={}, plain={})
+        )
     if fact.kind is FactKind.ISSUER:
         return replace(case, intermediates=(*case.intermediates, *_issuers(fetcher.issuer(url), url)))
-    return replace(case, facts=replace(facts, crls=(*facts.crls, load_crl(fetcher.crl(url), source=url)), memory={}))
+    return replace(
+        case, facts=replace(facts, crls=(*facts.crls, load_crl(fetcher.crl(url), source=url)), memory={}, plain={})
+    )
 
 
 def _request(fact: MissingFact, nonce: bytes | None) -> bytes:

@@ -50,11 +50,23 @@ def ask_crls(question: Question) -> Answer:
 
 def _plain_answer(question: Question) -> Answer | None:
     """The answer of a list without partitions, signed by the certificate's issuer: almost all there are, and fast."""
-    for crl in _plain_lists(question):
+    lists = _plain_lists(question)
+    for crl in lists:
         if freshness_problem(crl, question) is None:
             entry = crl.index.find(question.certificate.serial)
+            if crl is lists[0]:
+                _remember(crl, question)
             return Answer(entry=entry, source=crl.title, reasons=ALL_REASONS)
     return None
+
+
+def _remember(crl: LoadedCRL, question: Question) -> None:
+    issuer, plain = question.issuer, question.facts.plain
+    # What was found leniently must not answer a strict question, nor for a key that inherits its parameters.
+    if question.policy.strict and issuer.certificate is not None and issuer.certificate.spki == issuer.spki:
+        if len(plain) > _FORGETFUL:
+            plain.clear()
+        plain[issuer.certificate.der] = crl
 
 
 def _plain_lists(question: Question) -> tuple[LoadedCRL, ...]:

@@ -72,6 +72,13 @@ class EntryIndex:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def may_have(self, serial: int) -> bool:
+        """False when no entry has this serial; True when find() has to look. For lists of one issuer only."""
+        low = (hash(_integer(serial)) & 0xFFFFFFFF) << 32
+        keys = self.keys
+        at = bisect_left(keys, low)
+        return at < len(keys) and keys[at] <= low | 0xFFFFFFFF
+
     def find(self, serial: int, issuer: Key = ()) -> Entry | None:
         """The entry for this serial, or None.
 

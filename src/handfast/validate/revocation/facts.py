@@ -53,6 +53,12 @@ class RevocationFacts:
     ocsp_responses: tuple[bytes, ...] = ()
     certificates: tuple[x509.Certificate, ...] = ()
     memory: dict[object, tuple[LoadedCRL, ...]] = field(default_factory=dict, repr=False)
+    # By an issuer's certificate: its verified list that alone answers for everything it issued (see known.py).
+    plain: dict[bytes, LoadedCRL] = field(default_factory=dict, repr=False)
+
+    def with_more(self, *, crls: tuple[LoadedCRL, ...] = (), responses: tuple[bytes, ...] = ()) -> "RevocationFacts":
+        """These and more; what was found with these alone is forgotten."""
+        return RevocationFacts((*self.crls, *crls), (*self.ocsp_responses, *responses), self.certificates)
 
 
 class CertificationAuthority(NamedTuple):

@@ -2,9 +2,9 @@
 
 import ipaddress
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -17,46 +17,17 @@ from handfast.client.addresses import EgressPolicy, is_permitted
 from handfast.client.egress import Message, fetch
 from handfast.client.fetch import Fetcher
 from handfast.errors import ConfigError, Malformed, Refused, Unavailable
+from tests.loopback_http import Server, body, http_server
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 OPEN = EgressPolicy(allowed=LOOPBACK, timeout=20)
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-class Server:
-    """What answers at each path, and how often it was asked."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answer] = {}
-        self.asked: list[str] = []
-        self.url = ""
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
-    server = Server()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            server.asked.append(self.path)
-            server.answers[self.path](self)
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name that http.server gives it
-            return
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    server.url = f"http://127.0.0.1:{http.server_port}"
-    yield server
-    http.shutdown()
-    http.server_close()
-    thread.join()
+    with http_server() as server:
+        yield server
 
 
 @pytest.fixture
@@ -64,18 +35,6 @@ def server(running: Server) -> Server:
     running.answers.clear()
     running.asked.clear()
     return running
-
-
-def body(content: bytes, status: int = 200, **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return answer
 
 
 def crl(ends: datetime) -> bytes:

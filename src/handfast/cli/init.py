@@ -1,4 +1,4 @@
-"""Make a new authority: a root CA, an issuing CA, and where they live."""
+"""Make a new authority: a root CA and an issuing CA."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Issue a certificate with a new key, for a person, device or server."""
+"""Issue a certificate with a new key: person, device or server."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Prove a server by real handshakes: who is let in, who is refused, and why."""
+"""Prove a server by real handshakes: who is let in, and who not."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""Replace a certificate and its key: the same subject and names, a new key."""
+"""Replace a certificate and its key; subject and names stay."""
 
 import click
 

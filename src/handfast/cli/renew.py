@@ -1,4 +1,4 @@
-"""Renew a certificate: the same key, subject and names, for a new time."""
+"""Renew a certificate; key, subject and names stay."""
 
 import click
 

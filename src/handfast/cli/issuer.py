@@ -1,0 +1,131 @@
+"""The CAs of the authority: list them, make another, choose the default."""
+
+import re
+from pathlib import Path
+
+import click
+
+from handfast.ca.authority import Authority
+from handfast.ca.records import Role
+from handfast.cli._authority import current_session, opened
+from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._output import print_json, print_table, say
+from handfast.cli.init import new_passphrase
+from handfast.errors import ConfigError
+from handfast.keys.files import write_atomically
+from handfast.keys.passphrase import first_of
+from handfast.pki.keys import KeyKind, describe_key
+from handfast.pki.lifetime import parse_lifetime
+from handfast.server.assembly import assemble, open_parts
+from handfast.server.founding import Plan, add_issuing
+from handfast.server.layout import publish_crl, write_certificates
+from handfast.server.settings import FILE, parse_settings
+
+SECTION = "The authority"
+
+
+@click.group(
+    epilog=examples(
+        "handfast issuer list",
+        "handfast issuer new issuing-2027 --name Example",
+        "handfast issuer default issuing-2027",
+    )
+)
+def command() -> None:
+    """The CAs of this authority: its root, and those that issue."""
+
+
+@command.command("list")
+@authority_options
+@json_option
+def list_issuers(as_json: bool) -> None:
+    """List the CAs. The default one signs when nothing else is said."""
+    authority = opened()
+    described = [_described(authority, name) for name in authority.issuers]
+    if as_json:
+        print_json({"issuers": described})
+        return
+    rows = [
+        (
+            f"{one['name']}{' *' if one['default'] else ''}",
+            one["role"],
+            one["key"],
+            str(one["not_after"])[:10],
+            one["subject"],
+        )
+        for one in described
+    ]
+    print_table(("issuer (* default)", "role", "key", "until", "subject"), rows, whole=("until", "role"))
+
+
+@command.command("new")
+@click.argument("issuer")
+@click.option("--name", default="Handfast", show_default=True, help="What the CA is called: NAME Issuing CA ISSUER.")
+@click.option("--subject", default="", metavar="DN", help="More of its name: O=Example,C=DE.")
+@click.option("--key", "key_kind", type=click.Choice([kind.value for kind in KeyKind]), default="p256", metavar="KIND",
+              help="p256, p384, ed25519, rsa3072 ... [p256]")  # fmt: skip
+@click.option("--lifetime", metavar="TIME", help="How long it lives [10y].")
+@click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out.")
+@authority_options
+@json_option
+def new_issuer(
+    issuer: str, name: str, subject: str, key_kind: str, lifetime: str | None, no_passphrase: bool, as_json: bool
+) -> None:
+    """Make another issuing CA below the root, whose key must be there. It becomes the default."""
+    directory = Path(current_session().directory)
+    plan = Plan(
+        name=name,
+        subject=subject,
+        key_kind=KeyKind(key_kind),
+        issuing_lifetime=parse_lifetime(lifetime) if lifetime else None,
+    )
+    parts = open_parts(directory, passphrase=first_of(new_passphrase(none=no_passphrase)))
+    click.get_current_context().call_on_close(parts.store.close)
+    add_issuing(parts, plan, name=issuer)
+    authority = assemble(parts)
+    write_certificates(directory, authority)
+    publish_crl(directory, authority, issuer)
+    if as_json:
+        print_json({"issuer": _described(authority, issuer)})
+    else:
+        say(f"made the CA {issuer}; it signs from now on; {directory / 'certificates' / 'chain.pem'} is its chain")
+
+
+@command.command("default")
+@click.argument("issuer")
+@authority_options
+@json_option
+def choose_default(issuer: str, as_json: bool) -> None:
+    """Let ISSUER sign when nothing else is said; this is written into handfast.toml."""
+    authority = opened()
+    authority.issuer(issuer)
+    path = Path(current_session().directory) / FILE
+    text, found = re.subn(
+        r"^#?[ \t]*issuer[ \t]*=.*$",
+        f'issuer = "{issuer}"',
+        path.read_text(encoding="utf-8"),
+        count=1,
+        flags=re.MULTILINE,
+    )
+    if not found:
+        text = f'issuer = "{issuer}"\n{text}'
+    if parse_settings(text, str(path)).issuer != issuer:
+        raise ConfigError(f"{path} is not as it is written first", hint=f'write issuer = "{issuer}" into it by hand')
+    write_atomically(path, text)
+    if as_json:
+        print_json({"issuer": _described(opened(), issuer)})
+    else:
+        say(f"{issuer} signs from now on")
+
+
+def _described(authority: Authority, name: str) -> dict[str, object]:
+    issuer = authority.issuer(name)
+    return {
+        "name": name,
+        "role": issuer.role.value if isinstance(issuer.role, Role) else issuer.role,
+        "default": name == authority.default_issuer,
+        "subject": issuer.certificate.subject.rfc4514_string(),
+        "key": describe_key(issuer.identity.public_key),
+        "not_after": issuer.certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "serial": f"{issuer.certificate.serial_number:x}",
+    }

@@ -56,15 +56,18 @@ class Pool:
     def _add(self, issuer: Issuer) -> None:
         self._by_bytes.setdefault(issuer.subject, []).append(issuer)
 
-    def named(self, name: bytes) -> Iterator[Issuer]:
-        """Those with this very name, then those whose name differs in spelling only (RFC 5280 section 7.1)."""
-        yield from self._by_bytes.get(name, ())
+    def named(self, name: bytes) -> list[Issuer]:
+        """Those with this very name."""
+        return self._by_bytes.get(name, [])
+
+    def named_alike(self, name: bytes) -> list[Issuer]:
+        """Those whose name is the same but spelled otherwise (RFC 5280 section 7.1)."""
         if self._by_key is None:
             self._by_key = self._index()
         try:
-            yield from (issuer for issuer in self._by_key.get(name_key(name), ()) if issuer.subject != name)
+            return [issuer for issuer in self._by_key.get(name_key(name), ()) if issuer.subject != name]
         except Malformed:
-            return
+            return []
 
     def _index(self) -> dict[Key, list[Issuer]]:
         found: dict[Key, list[Issuer]] = {}
@@ -113,10 +116,11 @@ class Search:
             self.dead_ends = [DeadEnd(way, "no-path", "")]
 
     def _issuers(self, certificate: Certificate) -> Iterator[Issuer]:
-        found = list(self.pool.named(certificate.issuer))
-        if len(found) > 1:
-            found.sort(key=lambda issuer: self._rank(certificate, issuer))
-        return iter(found)
+        yield from self._ranked(certificate, self.pool.named(certificate.issuer))
+        yield from self._ranked(certificate, self.pool.named_alike(certificate.issuer))
+
+    def _ranked(self, certificate: Certificate, found: list[Issuer]) -> list[Issuer]:
+        return sorted(found, key=lambda issuer: self._rank(certificate, issuer)) if len(found) > 1 else found
 
     def _rank(self, certificate: Certificate, issuer: Issuer) -> tuple[int, bool, bool, bool]:
         """Smaller is likelier: the key identifier fits, it is trusted, it is valid now, it is a CA."""

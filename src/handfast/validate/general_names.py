@@ -29,6 +29,8 @@ class NameType(IntEnum):
     REGISTERED_ID = 8
 
 
+_TEXT_TAGS = {0x81: NameType.EMAIL, 0x82: NameType.DNS, 0x86: NameType.URI}
+_CONSTRUCTED = {NameType.OTHER, NameType.X400, NameType.DIRECTORY, NameType.EDI}
 _TITLES = {NameType.EMAIL: "email", NameType.DNS: "dns", NameType.URI: "uri", NameType.IP: "ip"}
 
 
@@ -63,15 +65,16 @@ def general_names(value: bytes) -> tuple[GeneralName, ...]:
 
 def general_name(tag: int, octets: bytes, whole: bytes, *, in_constraint: bool = False) -> GeneralName:
     """One GeneralName. Raises Malformed for a tag that is none, and for a text that is not IA5String."""
+    text_kind = _TEXT_TAGS.get(tag)
+    if text_kind is not None:
+        if not octets.isascii():
+            raise malformed("a name has characters outside ASCII")
+        return GeneralName(text_kind, octets.decode("ascii"), b"")
     if tag & 0xC0 != 0x80 or tag & 0x1F > NameType.REGISTERED_ID:
         raise malformed(f"tag {tag:#04x} is no kind of name")
     kind = NameType(tag & 0x1F)
-    if bool(tag & 0x20) != (kind in {NameType.OTHER, NameType.X400, NameType.DIRECTORY, NameType.EDI}):
+    if bool(tag & 0x20) != (kind in _CONSTRUCTED):
         raise malformed("a name has the wrong form")
-    if kind in {NameType.EMAIL, NameType.DNS, NameType.URI}:
-        if not octets.isascii():
-            raise malformed("a name has characters outside ASCII")
-        return GeneralName(kind, octets.decode("ascii"), b"")
     if kind is NameType.DIRECTORY:
         name_key(octets)
         return GeneralName(kind, "", octets)

@@ -33,6 +33,7 @@ class SubjectKey(NamedTuple):
     inherits: bool = False
 
 
+@remembering(most=1024, longest=4096)
 def key_problems(spki: bytes) -> tuple[tuple[str, str], ...]:
     """What is wrong with a key, as pairs of a rule's code and a message; never raises.
 

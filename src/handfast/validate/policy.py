@@ -91,7 +91,7 @@ class Budget:
     name_comparisons: int = 1 << 16
     policy_nodes: int = 1 << 12
     candidates: int = 4096
-    octets_sent: int = 1 << 18
+    octets_sent: int = 3 << 16
     octets_examined: int = 1 << 19
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509 import ocsp
@@ -51,15 +52,20 @@ def check_path(
     if not path:
         return ()
     if policy.mode is RevocationMode.NONE:
-        message = "whether any certificate of this chain is revoked was not asked"
-        leaf = RevocationStatus(Status.NOT_CHECKED, "", (_finding("revocation-not-checked", Severity.NOTICE, message),))
-        return (leaf, *(RevocationStatus(Status.NOT_CHECKED, "") for _ in path[1:]))
+        return _not_asked(len(path))
     above = replace(policy, mode=RevocationMode.PREFER) if policy.leaf_only else policy
     questions = (
         Question(certificate, issuer, at, above if depth else policy, facts, signers)
         for depth, (certificate, issuer) in enumerate(zip(path, issuers, strict=True))
     )
     return tuple(check_certificate(question) for question in questions)
+
+
+@lru_cache(maxsize=64)
+def _not_asked(length: int) -> tuple[RevocationStatus, ...]:
+    message = "whether any certificate of this chain is revoked was not asked"
+    leaf = RevocationStatus(Status.NOT_CHECKED, "", (_finding("revocation-not-checked", Severity.NOTICE, message),))
+    return (leaf, *(RevocationStatus(Status.NOT_CHECKED, "") for _ in range(1, length)))
 
 
 def check_certificate(question: Question) -> RevocationStatus:

@@ -363,3 +363,18 @@ def test_more_facts_forget_what_was_found_with_fewer() -> None:
     facts = RevocationFacts(crls=(crl(begins=NOW - 5 * HOUR),))
     assert examine_at(facts, NOW) is Status.GOOD
     assert examine_at(facts.with_more(crls=(crl(entry()),)), NOW) is Status.REVOKED
+
+
+def test_a_pool_full_of_namesakes_costs_a_few_signatures_and_the_named_key_comes_first() -> None:
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(20)]
+    identifiers = [x509.SubjectKeyIdentifier.from_public_key(key.public_key()) for key in keys]
+    pool = [
+        certificate("CA", key, issuer="CA", issuer_key=CA_KEY, extensions=[(identifier, False)])
+        for key, identifier in zip(keys, identifiers, strict=True)
+    ]
+    named = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifiers[-1])
+    listed = crl(key=keys[-1], extensions=[(named, False)])
+    assert ask(listed, pool=pool, is_valid=accept).status is Status.GOOD
+    unnamed = crl(key=keys[-1])
+    assert ask(unnamed, pool=pool, is_valid=accept).status is Status.UNDETERMINED
+    assert len(unnamed.verified) <= 1 + 8

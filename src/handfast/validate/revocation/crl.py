@@ -19,6 +19,8 @@ from handfast.validate.signatures import is_signed_by, scheme
 _PROCESSED = {"2.5.29.35", "2.5.29.18", "2.5.29.20", "2.5.29.27", "2.5.29.28", "2.5.29.46", "1.3.6.1.5.5.7.1.1"}
 _KEY_USAGE = identifier("2.5.29.15")
 _FORGETFUL = 4096
+# Certificates of one name whose keys are tried: a pool full of namesakes must not buy a signature check for each.
+MOST_SIGNERS = 8
 
 
 class Answer(NamedTuple):
@@ -219,7 +221,7 @@ def _signer_problem(crl: LoadedCRL, question: Question) -> str | None:
     own = same_name(issuer.name, crl.issuer)
     if own and _is_genuine(crl, issuer):
         return None
-    named = [each for each in question.signers.pool if same_name(each.subject, crl.issuer)]
+    named = _likely_signers(crl, question)
     if not named and not own:
         return "the certificate of its signer is not at hand"
     genuine = [each for each in named if _is_genuine(crl, authority_of(each))]
@@ -228,6 +230,14 @@ def _signer_problem(crl: LoadedCRL, question: Question) -> str | None:
     if genuine:
         return "no valid path leads from its signer to the same trust anchor"
     return "its signature does not verify, or its signer may not sign CRLs"
+
+
+def _likely_signers(crl: LoadedCRL, question: Question) -> list[Certificate]:
+    """Certificates in the name of the list's issuer, those with the key that it names first; no more than a few."""
+    named = [each for each in question.signers.pool if same_name(each.subject, crl.issuer)]
+    wanted = crl.authority_key_identifier
+    named.sort(key=lambda each: each.says.subject_key_identifier != wanted)
+    return named[:MOST_SIGNERS]
 
 
 def _is_genuine(crl: LoadedCRL, signer: CertificationAuthority) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,7 +15,7 @@ from handfast.validate.certificate import Certificate, read_certificate
 from handfast.validate.der import SEQUENCE, items, malformed
 from handfast.validate.distinguished_names import same_name
 from handfast.validate.keys import subject_key
-from handfast.validate.revocation.crl import ask_crls, signature_problem
+from handfast.validate.revocation.crl import MOST_SIGNERS, ask_crls, signature_problem
 from handfast.validate.revocation.extensions import UNREADABLE, has_extension
 from handfast.validate.revocation.facts import CertificationAuthority, Question, authority_of
 from handfast.validate.signatures import is_signed_by, scheme
@@ -61,9 +62,8 @@ def responder_problem(signed: SignedResponse, question: Question, notices: list[
         if signed.is_by(question.issuer.public_key):
             return None
         problem = "its signature does not verify with the issuer's key"
-    for certificate in _candidates(response, question):
-        if not _names(response, authority_of(certificate)):
-            continue
+    named = (each for each in _candidates(response, question) if _names(response, authority_of(each)))
+    for certificate in islice(named, MOST_SIGNERS):
         if not signed.is_by(authority_of(certificate).public_key):
             problem = problem or "its signature does not verify with the responder's key"
             continue

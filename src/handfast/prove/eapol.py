@@ -14,6 +14,7 @@ SHARED = "proof-of-handfast"
 _ALERT = re.compile(r"remote end reported an error\):fatal:([^\n]*)")
 _OWN = re.compile(r"CTRL-EVENT-EAP-TLS-CERT-ERROR[^\n]*err='([^']*)'")
 _VERSION = re.compile(r"SSL: Using TLS version (\S+)")
+_ACCEPT = "code=2 (Access-Accept)"
 _IDENTITY = re.compile(r"Attribute 1 \(User-Name\) length=\d+\n\s*Value: '([^']*)'")
 _PHASE_1 = {
     None: "tls_disable_tlsv1_3=0",
@@ -25,11 +26,12 @@ _PHASE_1 = {
 
 @dataclass(frozen=True, slots=True)
 class Radius:
-    """The server's address, and what a careful client checks it against."""
+    """The server's address, and what a careful client checks it against. through: a command that runs another."""
 
     address: tuple[str, int]
     server_name: str
     root: str
+    through: tuple[str, ...] = ()
 
     def visit(self, visit: Visit) -> Observation:
         """Log in twice: the second time, the session is resumed if the server lets it."""
@@ -39,7 +41,7 @@ class Radius:
             host, port = self.address
             self._write(visit, directory)
             command = ("eapol_test", "-c", "network.conf", "-a", host, "-p", str(port), "-s", SHARED, "-t", "10", "-r1")
-            done = run(command, directory=directory, patience=40.0)
+            done = run((*self.through, *command), directory=directory, patience=40.0)
         return observation(done.stdout, time.monotonic() - began)
 
     def _write(self, visit: Visit, directory: Path) -> None:
@@ -86,7 +88,7 @@ def observation(said: str, seconds: float) -> Observation:
     own, alert, version = _OWN.search(said), _ALERT.search(said), _VERSION.findall(said)
     tls = version[-1] if version else ""
     if said.rstrip().endswith("SUCCESS"):
-        names = _IDENTITY.findall(said)
+        names = _IDENTITY.findall(said.rpartition(_ACCEPT)[2])
         resumed = "resumed=1" in said
         return Observation(
             Outcome.ADMITTED, "EAP success", tls, resumed, identity=names[-1] if names else "", seconds=seconds

@@ -9,6 +9,7 @@ from handfast.pki.names import parse_name
 from handfast.validate.certificate import read_certificate
 from handfast.validate.distinguished_names import readable_name, same_name
 from handfast.validate.general_names import GeneralName, NameType, general_names, is_spelled_right
+from handfast.validate.steps.common_name import is_other_spelling
 from handfast.validate.steps.subject import matches
 from handfast.validate.subtrees import constraint_problem, is_excluded_by, is_in_subtree
 from tests.unit.validation_world import BASIC, CONSTRAINTS, NAMES, World, codes, common_name, directory
@@ -271,3 +272,27 @@ def test_a_certificate_knows_whether_it_is_a_cas_own() -> None:
     assert read_certificate(world.ca.der()).is_ca
     world.ca.set(BASIC, None)
     assert not read_certificate(world.ca.der()).is_ca
+
+
+SPELLINGS = [
+    "0xC0000201",
+    "192.000.002.001",
+    "2001:DB8::1",
+    "2001:db8:0:0:0:0:0:1",
+    "WWW.example.com",
+    "www.exämple.com",
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_a_common_name_that_means_a_name_and_is_not_it_is_another_spelling(text: str) -> None:
+    names = (address("192.0.2.1"), address("2001:db8::1"), dns("www.example.com"))
+    assert is_other_spelling(text, names)
+
+
+@pytest.mark.parametrize(
+    "text", ["0xC0000202", "192.0.2.2", "2001:db8::2", "other.example.com", "Exämple GmbH", "1.2.3.400"]
+)
+def test_a_common_name_that_means_something_else_is_no_other_spelling(text: str) -> None:
+    names = (address("192.0.2.1"), address("2001:db8::1"), dns("www.example.com"))
+    assert not is_other_spelling(text, names)

@@ -245,7 +245,8 @@ ROWS: list[Row] = [
     ("subject-alternative-name-not-critical", 0, lambda w: set_all(w.leaf, subject=directory("")), {}),
     ("subject-alternative-name-critical", 0, lambda w: set_critical(w.leaf, NAMES), {}),
     ("wildcard-public-suffix", 0, lambda w: with_names(w, DNS("*.co.uk")), {}),
-    ("common-name-not-a-name", 0, lambda w: set_all(w.leaf, subject=directory("CN=other.example.com")), {}),
+    ("common-name-not-a-name", 0, lambda w: set_all(w.leaf, subject=directory("CN=WWW.example.com")), {}),
+    ("common-name-ignored", 0, lambda w: set_all(w.leaf, subject=directory("CN=other.example.com")), {}),
     ("name-mismatch", 0, lambda w: with_names(w, DNS("ww.example.com")), {}),
     (
         "name-in-common-name-only",

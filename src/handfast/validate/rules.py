@@ -122,6 +122,8 @@ RULES: Mapping[str, Rule] = dict((
          "connect by a name in the certificate, or have it issued with this name"),
     rule("common-name-not-a-name", "S--", "CA/Browser Forum BR 7.1.4.3",
          "have it issued without a common name, or with one that is a subject alternative name letter for letter"),
+    rule("common-name-ignored", "---", "RFC 9525 section 2",
+         "have it issued with every name as subject alternative name"),
     rule("name-in-common-name-only", "SR-", "RFC 9525 section 2",
          "have it issued with the name as subject alternative name: the common name no longer counts"),
     # Name constraints

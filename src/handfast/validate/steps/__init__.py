@@ -3,6 +3,7 @@
 from handfast.validate.path import Examination
 from handfast.validate.steps import (
     authority,
+    common_name,
     dates,
     form,
     identifiers,
@@ -26,6 +27,7 @@ STEPS = (
     name_constraints.check,
     policies.check,
     subject.check,
+    common_name.check,
     pins.check,
 )
 

@@ -1,16 +1,14 @@
 """The certificate is the peer's whom we mean: an expected name is in it (RFC 9525, RFC 5280 section 4.2.1.6)."""
 
-import re
 from ipaddress import ip_address
 
 from handfast.errors import Malformed
 from handfast.pki.names import Name, NameKind
-from handfast.validate.der import identifier
 from handfast.validate.distinguished_names import attributes, same_name
 from handfast.validate.general_names import GeneralName, NameType
 from handfast.validate.path import Examination
+from handfast.validate.steps.common_name import COMMON_NAME
 
-_COMMON_NAME = identifier("2.5.4.3")
 _KINDS = {
     NameKind.DNS: NameType.DNS,
     NameKind.IP: NameType.IP,
@@ -18,15 +16,11 @@ _KINDS = {
     NameKind.URI: NameType.URI,
 }
 _SHOWN = 5
-_LOOKS_LIKE_ADDRESS = re.compile(r"(?:[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|0x[0-9A-Fa-f]+)\Z")
-_LOOKS_LIKE_HOST = re.compile(r"(?:\S*[.:]\S*|0x[0-9A-Fa-f]+)\Z")
 
 
 def check(examination: Examination) -> None:
     """No expected name asks nothing; of several, one is enough. A directory name is asked besides."""
     _check_directory_name(examination)
-    if examination.policy.purpose.is_server:
-        _check_common_names(examination)
     wanted = examination.policy.names
     names = examination.leaf.says.names or ()
     if not wanted or any(matches(expected, name) for expected in wanted for name in names):
@@ -68,29 +62,11 @@ def _mailbox(text: str) -> tuple[str, str]:
     return local, domain.lower()
 
 
-def _check_common_names(examination: Examination) -> None:
-    """A common name that looks like a host or an address must be one of the alternative names, letter for letter."""
-    try:
-        values = attributes(examination.leaf.subject, _COMMON_NAME)
-    except Malformed:
-        return
-    for value in values:
-        if _LOOKS_LIKE_HOST.match(value) and not _is_alternative(value, examination.leaf.says.names or ()):
-            examination.note("common-name-not-a-name", 0, f"the common name {value} is no subject alternative name")
-
-
-def _is_alternative(value: str, names: tuple[GeneralName, ...]) -> bool:
-    """Whether the certificate also has it as a name of its type, or a wildcard below it, or no such name."""
-    kind = NameType.IP if _LOOKS_LIKE_ADDRESS.match(value) else NameType.DNS
-    texts = {str(name).partition(":")[2] for name in names if name.kind is kind}
-    return not texts or not texts.isdisjoint({value, f"*.{value}"})
-
-
 def _is_common_name(examination: Examination) -> bool:
     if any(name.kind in {NameType.DNS, NameType.IP} for name in examination.leaf.says.names or ()):
         return False
     try:
-        values = attributes(examination.leaf.subject, _COMMON_NAME)
+        values = attributes(examination.leaf.subject, COMMON_NAME)
     except Malformed:
         return False
     hosts = [name for name in examination.policy.names if name.kind in {NameKind.DNS, NameKind.IP}]

@@ -21,6 +21,8 @@ from handfast.prove.visitors import Pair, ThrowAwayPki, Visitor
 from handfast.targets.contract import Case
 
 _DAY = timedelta(days=1)
+# Expired certificates ended a minute ago: a CA that was made this minute begins five minutes back, and not before.
+_MINUTE = timedelta(minutes=1)
 LOOPBACK = ("localhost", "127.0.0.1")
 _ROOT, _ISSUING = "CN=Proof Root,O=Handfast proof", "CN=Proof Issuing,O=Handfast proof"
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -162,9 +164,9 @@ def _common_name(certificate: x509.Certificate) -> str:
 
 def _bad_servers(maker: Maker) -> dict[str, Pair]:
     """An expired one, and a device's that even has the server's name: only its extended key usage is wrong."""
-    long_ago = maker.now() - 30 * _DAY
+    begin = maker.now() - 2 * _MINUTE
     return {
-        "expired": maker.pair("server", "CN=localhost", *LOOPBACK, begin=long_ago, lifetime=_DAY)[1],
+        "expired": maker.pair("server", "CN=localhost", *LOOPBACK, begin=begin, lifetime=_MINUTE)[1],
         "client-only": maker.pair("device", "CN=localhost", *LOOPBACK)[1],
     }
 
@@ -179,7 +181,7 @@ def _visitors(maker: Maker, foreign: Maker) -> list[Visitor]:
         Visitor(Case.NO_CERTIFICATE, "nobody", "", ""),
         _self_signed(maker),
         foreign.visitor(Case.OTHER_CA, subject="CN=alice"),
-        maker.visitor(Case.EXPIRED, begin=now - 30 * _DAY, lifetime=_DAY),
+        maker.visitor(Case.EXPIRED, begin=now - 2 * _MINUTE, lifetime=_MINUTE),
         maker.visitor(Case.NOT_YET_VALID, begin=now + 2 * _DAY),
         maker.visitor(Case.SERVER_ONLY, profile="server"),
         _bare(maker),

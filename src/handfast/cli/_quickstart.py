@@ -96,6 +96,8 @@ class Quickstart:
             own[Case.USER], case=Case.NO_INTERMEDIATE, chain=to_pem(self.issued[Case.USER][0].certificate)
         )
         visitors = {**made.visitors, **own, Case.NO_INTERMEDIATE: bare_chain}
+        if self.server is None:
+            raise ConfigError("nothing was issued yet", hint="this is a bug; report it")
         return replace(made, visitors=visitors, server=self.server, crls=self.crls())
 
     def _signer(self, name: str) -> Signer:

@@ -24,7 +24,7 @@ def test_the_rendered_network_block_logs_in_and_checks_the_server(tmp_path: Path
     required_program("eapol_test")
     pki = throw_away_pki(lambda: datetime.now(UTC))
     server, program = program_of("freeradius")
-    target = load("targets", "wpa_supplicant").target
+    target = load("targets", "wpa-supplicant").target
     user = pki.visitors[Case.USER]
     with running(server, program, pki, tmp_path / "server") as (stage, _):
         said = {}

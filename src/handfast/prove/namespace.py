@@ -16,3 +16,9 @@ def joined(pid: int, command: Sequence[str]) -> tuple[str, ...]:
     """The command in the network of that process."""
     own = ("--net",) if os.geteuid() == 0 else ("--user", "--preserve-credentials", "--net")
     return ("nsenter", f"--target={pid}", *own, "--", *command)
+
+
+def contained(command: Sequence[str]) -> tuple[str, ...]:
+    """The command in a process tree of its own (pid_namespaces(7)): what it leaves in the background ends with it."""
+    own = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    return ("unshare", *own, "--pid", "--fork", "--kill-child", "--", *command)

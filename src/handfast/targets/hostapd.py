@@ -116,8 +116,8 @@ target = Target(
     depth="no limit of its own",
     resumption="off: tls_session_lifetime=0, so that every login is a full handshake",
     broken_crl=(
-        "an expired one goes on to count; with a truncated or empty one nobody gets in. So it is checked before it is"
-        " put in place, by handfast, and never edited by hand"
+        "a truncated one is not taken, and the CRLs before it stay; with an empty one nobody gets in; an expired one"
+        " goes on to count. So it is checked before it is put in place, by handfast, and never edited by hand"
     ),
     crl=CrlForm.IN_CA_FILE,
     crl_scope=CrlScope.WHOLE_CHAIN,

@@ -49,7 +49,7 @@ network={{
 
 
 target = Target(
-    name="wpa_supplicant",
+    name="wpa-supplicant",
     title="wpa_supplicant (Wi-Fi client)",
     group=Group.NETWORK,
     status=Status.CHECKED,

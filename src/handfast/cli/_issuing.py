@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from handfast.ca.authority import Authority
 from handfast.ca.order import Issued
@@ -78,6 +79,14 @@ def subject_for(profile: Profile, subject: str | None, texts: Sequence[str], nam
     if len(common) > MAXIMUM_COMMON_NAME or "CN" not in profile.subject_attributes:
         return parse_subject("")
     return parse_subject(common) if "=" not in common else parse_subject(f'CN="{common}"')
+
+
+def label_for(subject: x509.Name, names: Sequence[Name]) -> str:
+    """What the certificate is called, as its record has it: the common name, else the first name."""
+    common = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if common:
+        return str(common[-1].value)
+    return names[0].value if names else "certificate"
 
 
 def print_issued(issued: Issued, folder: Path, written: Sequence[str], *, as_json: bool) -> None:

@@ -46,14 +46,15 @@ def command(
     authority = opened()
     kind = _issuing.profile_for(authority, profile, names)
     alternative = _issuing.names_for(kind, names)
-    folder = _issued.folder_for(alternative[0].value if alternative else names[0], out)
+    wanted = _issuing.subject_for(kind, subject, names, alternative)
+    folder = _issued.folder_for(_issuing.label_for(wanted, alternative), out)
     _issued.require_free(folder)
     key = generate_key(KeyKind(key_kind or KeyKind.P256))
     issued = authority.issue(
         Order(
             profile=kind.name,
             public_key=key.public_key(),
-            subject=_issuing.subject_for(kind, subject, names, alternative),
+            subject=wanted,
             names=alternative,
             lifetime=_issuing.lifetime_of(lifetime),
             issuer=issuer,

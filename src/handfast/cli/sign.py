@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from handfast.ca.order import Order
 from handfast.cli import _issued, _issuing
@@ -57,8 +56,7 @@ def command(
         raise ConfigError("a request does not say what its certificate is for", hint=hint)
     wished = parse_request(_data(request), source=request)
     granted_subject, granted_names = _granted(wished, subject, names, as_requested)
-    label = _label(granted_subject, granted_names)
-    folder = _issued.folder_for(label, out)
+    folder = _issued.folder_for(_issuing.label_for(granted_subject, granted_names), out)
     _issued.require_free(folder)
     issued = authority.issue(
         Order(
@@ -106,10 +104,3 @@ def _show(wished: CertificateRequest) -> None:
     for name in wished.names:
         note(f"  name     {name}")
     note(f"  key      {describe_key(wished.public_key)}")
-
-
-def _label(subject: x509.Name, names: tuple[Name, ...]) -> str:
-    common = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if names:
-        return names[0].value
-    return str(common[-1].value) if common else "certificate"

@@ -213,6 +213,10 @@ def test_an_indirect_list_of_the_issuer_itself_tells_its_own_entries_apart() -> 
     assert ask(crl(entry(1000), governed("Else", 5), extensions=[scope(indirect=True)])).status is Status.REVOKED
 
 
+def test_an_entry_that_names_the_issuer_of_the_list_itself_revokes_in_an_unmarked_list_too() -> None:
+    assert ask(crl(governed("CA", 1000))).status is Status.REVOKED
+
+
 def test_a_list_of_another_that_is_not_marked_indirect_is_no_use() -> None:
     assert ask_clerk(by_clerk(marked=False)).status is Status.UNDETERMINED
 

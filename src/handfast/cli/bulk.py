@@ -1,4 +1,4 @@
-"""Issue certificates for thousands of devices from a CSV or JSON lines; run again, it goes on where it was."""
+"""Issue for thousands of devices from CSV or JSON lines; resumable."""
 
 import os
 from pathlib import Path

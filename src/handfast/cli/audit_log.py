@@ -1,4 +1,4 @@
-"""Read the audit log: every signature, refusal, revocation and change."""
+"""Read the audit log: signatures, refusals, revocations, changes."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Export for browsers, phones and servers: PKCS#12, PEM, DER, anchors."""
+"""Export for browsers, phones and servers: PKCS#12, PEM, DER."""
 
 import click
 

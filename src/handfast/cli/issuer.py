@@ -1,4 +1,4 @@
-"""The CAs of the authority: list them, make another, choose the default."""
+"""The CAs of the authority: list, make another, choose the default."""
 
 import re
 from pathlib import Path

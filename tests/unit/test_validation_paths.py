@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa,
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from handfast.errors import Unacceptable
+from handfast.errors import ConfigError, Unacceptable
 from handfast.pki.keys import PrivateKey
 from handfast.pki.names import parse_name
 from handfast.validate import Budget, Level, Policy, Report, TrustAnchor, examine, purpose_named, trust, validate
@@ -274,3 +274,10 @@ def test_a_signature_of_every_kind_is_verified_and_a_spoiled_one_refused(kind: s
     assert examine(signed, anchors=[anchor], policy=SERVER, at=NOW).is_acceptable
     spoiled = data[:-1] + bytes((data[-1] ^ 1,))
     assert ("signature-invalid", 0) in codes(examine(spoiled, anchors=[anchor], policy=SERVER, at=NOW))
+
+
+def test_a_moment_without_a_time_zone_is_refused() -> None:
+    world = World()
+    world.at = NOW.replace(tzinfo=None)
+    with pytest.raises(ConfigError, match="time zone"):
+        world.report()

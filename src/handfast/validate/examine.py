@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from handfast.errors import Malformed, Unacceptable
+from handfast.errors import ConfigError, Malformed, Unacceptable
 from handfast.validate.anchor import TrustAnchor
 from handfast.validate.build import Pool, Search
 from handfast.validate.certificate import Certificate, moment_of, read_authority, read_certificate
@@ -32,12 +32,16 @@ def examine(
     intermediates: Sequence[x509.Certificate | bytes] = (),
     facts: RevocationFacts | None = None,
 ) -> Report:
-    """Look for a path from `leaf` to an anchor that satisfies the policy at the moment `at`; never raises.
+    """Look for a path from `leaf` to an anchor that satisfies the policy at the moment `at` (aware); never refuses.
 
     The report is about the first acceptable path, else about the one with the fewest reasons against it. Certificates
     are x509.Certificate or DER; `intermediates` may come in any order, doubled, or have nothing to do with it. `facts`
-    are the CRLs and OCSP responses at hand; what else would have helped is in `report.lacked`.
+    are the CRLs and OCSP responses at hand; what else would have helped is in `report.lacked`. Raises ConfigError for
+    a moment without a time zone, whatever the certificates.
     """
+    if at.tzinfo is None:
+        msg = "the moment of a validation has no time zone"
+        raise ConfigError(msg, hint="give an aware time, as datetime.now(UTC)")
     facts, at = facts or _NO_FACTS, at.astimezone(UTC)
     general = Notebook()
     try:

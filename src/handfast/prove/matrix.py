@@ -116,6 +116,8 @@ class Proof:
             cast.own_refusal("server of foreign CA", Visit(user, trust=self.pki.foreign_root)),
         ]
         for name, pair in self.pki.bad_servers.items():
+            if name in self.program.blind:
+                continue
             directory = self.directory / name
             with running(self.target, self.program, self.pki, directory, Given(server=pair)) as (stage, run):
                 title = "expired server" if name == "expired" else "server's is for clients"
@@ -280,7 +282,8 @@ def _words(seen: list[Observation]) -> str:
 
 def short_version(version: ssl.TLSVersion) -> str:
     """ "1.3" for TLSv1_3."""
-    return {ssl.TLSVersion.TLSv1_2: "1.2", ssl.TLSVersion.TLSv1_3: "1.3"}.get(version, version.name)
+    names = {ssl.TLSVersion.TLSv1_2: "1.2", ssl.TLSVersion.TLSv1_3: "1.3", ssl.TLSVersion.MAXIMUM_SUPPORTED: ""}
+    return names.get(version, version.name)
 
 
 def _short_name(version: str) -> str:

@@ -104,6 +104,7 @@ class Running:
 class Program:
     """A program that can be run for proof. needs: every executable that must be on PATH; package: Debian's name.
 
+    blind: the bad servers that its own kind of client cannot tell from good ones; the matrix leaves them out.
     start returns when the program accepts connections, or raises Unavailable with the end of its log.
     """
 
@@ -111,6 +112,7 @@ class Program:
     needs: tuple[str, ...]
     package: str
     start: Callable[[Stage], Running]
+    blind: tuple[str, ...] = ()
 
     def missing(self) -> tuple[str, ...]:
         """The executables that are not on this machine."""

@@ -25,7 +25,6 @@ def render(setting: Setting) -> tuple[RenderedFile, ...]:
 
 def _config(setting: Setting) -> str:
     local = f"    local_addrs = {setting.listen}\n" if setting.listen else ""
-    pool = target.option(setting, "pool")
     return f"""\
 # IKEv2 gateway {setting.name}, by handfast: clients come in by certificate only.
 connections {{
@@ -51,20 +50,25 @@ connections {{
       revocation = strict
     }}
 
+{_tunnel(setting)}  }}
+}}
+
+pools {{
+  clients {{
+    addrs = {target.option(setting, "pool")}
+  }}
+}}
+"""
+
+
+def _tunnel(setting: Setting) -> str:
+    return f"""\
     children {{
       net {{
         local_ts = {target.option(setting, "network")}
         esp_proposals = aes256gcm16-ecp384, aes128gcm16-ecp256, aes128gcm16-x25519
       }}
     }}
-  }}
-}}
-
-pools {{
-  clients {{
-    addrs = {pool}
-  }}
-}}
 """
 
 

@@ -168,13 +168,20 @@ class Authority:
         one, now = self.issuer(issuer), self.clock()
         one.unlock()
         last = self.store.last_crl(one.name)
-        previous = publishing.previous_of(published, last, one, now=now)
+        note = publishing.note_key(one.name)
+        covers = self.store.last_revocation_id()
+        previous = None
+        if last is not None and not publishing.is_due_in_full(last, covers=covers, now=now):
+            previous = publishing.previous_of(published, last, self.store.note(note))
         lifetime = ROOT_CRL_LIFETIME if one.role is Role.ROOT else self.crl_lifetime
-        record = publishing.next_crl(one.name, last, covers=self.store.last_revocation_id(), now=now, lifetime=lifetime)
+        record = publishing.next_crl(one.name, last, covers=covers, now=now, lifetime=lifetime)
         if previous is None:
             record = replace(record, full_at=now)
         self.store.begin_crl(record, publishing.signed_event(record, requester.name, now))
-        return publishing.sign_crl(self.store, one, record, previous)
+        data = publishing.sign_crl(self.store, one, record, previous)
+        noted = publishing.mark(record, data)
+        self.store.set_note(note, noted, publishing.published_event(record, requester.name, now, noted))
+        return data
 
     def _append(
         self, record: CertificateRecord, reason: Reason, action: str, requester: Requester

@@ -1,5 +1,6 @@
 """What is where in an authority's directory, and the copies of public things that are written there for use."""
 
+import binascii
 from pathlib import Path
 
 from cryptography import x509
@@ -7,7 +8,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.authority import Authority
 from handfast.keys.files import PUBLIC, make_directory, write_atomically
-from handfast.pki.crl import parse_crl
 from handfast.pki.pem import to_pem
 
 DATABASE = "ca.sqlite"
@@ -18,6 +18,8 @@ ISSUED = "issued"
 CHAIN = "chain.pem"
 ANCHORS = "anchors.pem"
 CRL_BUNDLE = "crls.pem"
+# A whole number of lines of 48 octets, which are 64 characters each.
+_PIECE = 48 * 16384
 
 
 def write_certificates(directory: Path, authority: Authority) -> None:
@@ -42,11 +44,20 @@ def publish_crl(directory: Path, authority: Authority, name: str | None = None) 
     data = authority.crl(issuer.name, published=published)
     make_directory(path.parent)
     write_atomically(path, data, mode=PUBLIC)
-    write_atomically(path.with_suffix(".pem"), to_pem(parse_crl(data)), mode=PUBLIC)
+    write_atomically(path.with_suffix(".pem"), _crl_pem(data), mode=PUBLIC)
     bundle = [crl_path(directory, one).with_suffix(".pem") for one in authority.issuers]
     text = b"".join(one.read_bytes() for one in bundle if one.exists())
     write_atomically(path.parent / CRL_BUNDLE, text, mode=PUBLIC)
     return path
+
+
+def _crl_pem(data: bytes) -> bytes:
+    """The PEM of a CRL in DER, without reading a million entries."""
+    pieces = [b"-----BEGIN X509 CRL-----\n"]
+    for start in range(0, len(data), _PIECE):
+        text = binascii.b2a_base64(data[start : start + _PIECE], newline=False)
+        pieces += [b"\n".join([text[at : at + 64] for at in range(0, len(text), 64)]), b"\n"]
+    return b"".join((*pieces, b"-----END X509 CRL-----\n"))
 
 
 def crl_path(directory: Path, issuer: str) -> Path:

@@ -4,12 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handfast import registry
+from handfast.prove.check import Verdict, own_test
+from handfast.prove.deploy import Place, setting_for, write_all
 from handfast.prove.find import program_of
 from handfast.prove.matrix import Proof, Row
 from handfast.prove.program import Program
 from handfast.prove.rehearsal import Rehearsal
+from handfast.prove.stage import material_of
 from handfast.prove.throw_away import throw_away_pki
-from handfast.targets.contract import ADMITTED, Case
+from handfast.targets.contract import ADMITTED, Case, Level
 from tests.programs import required_program
 
 
@@ -50,3 +53,26 @@ def require_all_as_expected(name: str, rows: tuple[Row, ...]) -> None:
             assert row.note, row.title
         elif row.case in words:
             assert row.log, f"{row.title}: the log does not say why"
+
+
+def own_verdict(
+    name: str, directory: Path, *, level: Level = Level.INTERMEDIATE, upstream: str = "", revoked: tuple[int, ...] = ()
+) -> Verdict:
+    """What the program's own test says of what is rendered."""
+    require_programs(name)
+    target, _ = program_of(name)
+    pki = throw_away_pki(lambda: datetime.now(UTC))
+    place = Place(
+        directory=directory,
+        names=("localhost",),
+        port=8443,
+        listen="127.0.0.1",
+        level=level,
+        upstream=upstream,
+        revoked=revoked,
+    )
+    setting = setting_for(target, place)
+    write_all(target, setting, material_of(pki, pki.server, pki.crls), datetime.now(UTC))
+    verdict = own_test(target, setting)
+    assert verdict is not None, f"{name} has no test of its own"
+    return verdict

@@ -142,6 +142,7 @@ class Cast:
     target: Target
     stage: Stage
     run: Running
+    patience: float = PATIENCE
 
     def visitor(self, case: Case) -> Visitor:
         """Who plays this part."""
@@ -149,7 +150,7 @@ class Cast:
 
     def observe(self, visit: Visit, log_words: str = "") -> Observation:
         """One visit that has a verdict: a program that just restarts is asked again, with patience."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         silences = 0
         while True:
             reader = LogReader.at_end(self.run.log)

@@ -151,8 +151,8 @@ def ask_for_tls(raw: socket.socket) -> None:
         raise ValueError(message)
 
 
-def login(role: str) -> Dialogue:
-    """Take the role, and ask the server who we are."""
+def login(role: str, *, leave: bool = True) -> Dialogue:
+    """Take the role, and ask the server who we are; then leave, or stay."""
 
     def talk(secured: ssl.SSLSocket) -> Answer:
         secured.settimeout(PATIENCE)
@@ -164,7 +164,8 @@ def login(role: str) -> Dialogue:
         query = b"select session_user\0"
         secured.sendall(b"Q" + struct.pack("!i", len(query) + 4) + query)
         identity = _until(secured, b"D", read=_words, wanted=_column)
-        secured.sendall(b"X" + struct.pack("!i", 4))
+        if leave:
+            secured.sendall(b"X" + struct.pack("!i", 4))
         return Answer(admitted=True, words="logged in", identity=identity)
 
     return talk

@@ -1,8 +1,14 @@
-"""hostapd, run for real: the whole matrix, broken CRLs, and what is its own."""
+"""hostapd, run for real: the whole matrix, broken CRLs, and no resumption."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.proving import prove, rehearse, require_all_as_expected
+from handfast.prove.find import program_of
+from handfast.prove.program import Outcome, Visit
+from handfast.prove.stage import running
+from handfast.prove.throw_away import throw_away_pki
+from handfast.targets.contract import Case
+from tests.proving import prove, rehearse, require_all_as_expected, require_programs
 
 NAME = "hostapd"
 
@@ -16,3 +22,16 @@ def test_a_broken_crl_is_never_written(tmp_path: Path) -> None:
 
     assert len(rows) == 5
     assert all(row.as_expected for row in rows), rows
+
+
+def test_who_logs_in_again_makes_a_full_handshake(tmp_path: Path) -> None:
+    require_programs(NAME)
+    target, program = program_of(NAME)
+    pki = throw_away_pki(lambda: datetime.now(UTC))
+    with running(target, program, pki, tmp_path / "server") as (_, run):
+        # Each of these visits logs in, and then once more with the session that it was given.
+        for version in run.versions:
+            seen = run.visit(Visit(pki.visitors[Case.USER], version))
+
+            assert seen.outcome is Outcome.ADMITTED
+            assert not seen.resumed

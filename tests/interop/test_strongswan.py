@@ -1,4 +1,4 @@
-"""strongSwan, run for real: the whole matrix, broken CRLs, and the cutting of what is established."""
+"""strongSwan, run for real: the whole matrix and broken CRLs."""
 
 from pathlib import Path
 

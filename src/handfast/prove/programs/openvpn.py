@@ -22,11 +22,17 @@ _ENDED = re.compile(r"TLS Error: (?!TLS object)[^\n]*|Connection reset, restarti
 _REFUSED = "TLS Error: TLS handshake failed"
 _OWN_REFUSAL = re.compile(r"(VERIFY X509NAME ERROR|(?<=error=)[^:\n]*|VERIFY KU ERROR|VERIFY EKU ERROR)")
 _ALERT = re.compile(r"(?:fatal SSL alert: |alert )([a-zA-Z ]+)")
+_ANSWERED = re.compile(rb"^(END|SUCCESS:[^\n]*|ERROR:[^\n]*)\r?\n", re.MULTILINE)
 _PAUSE = 0.05
 
 
 def begin(stage: Stage) -> Running:
-    """Start the server with the rendered files, on TCP, where a client hears of its refusal at once.
+    """Start the server with the rendered files."""
+    return serve(stage).running()
+
+
+def serve(stage: Stage) -> "Server":
+    """Start the server, on TCP, where a client hears of its refusal at once.
 
     The socket for `kill` is put where an ordinary user may.
     """
@@ -49,15 +55,7 @@ def begin(stage: Stage) -> Running:
     except Unavailable:
         process.stop()
         raise
-    server = Server(stage, process)
-    return Running(
-        visit=server.visit,
-        reload=server.reload,
-        stop=process.stop,
-        alive=process.alive,
-        log=process.output,
-        kick=server.kick,
-    )
+    return Server(stage, process)
 
 
 program = Program("openvpn", ("openvpn", "unshare", "nsenter", "ip"), "openvpn", begin)
@@ -70,6 +68,17 @@ class Server:
     stage: Stage
     process: Process
     crl_time: int = field(default=0)
+
+    def running(self) -> Running:
+        """What the matrix works with."""
+        return Running(
+            visit=self.visit,
+            reload=self.reload,
+            stop=self.process.stop,
+            alive=self.process.alive,
+            log=self.process.output,
+            kick=self.kick,
+        )
 
     def visit(self, visit: Visit) -> Observation:
         """One client, from start to verdict. OpenVPN never resumes, so a session to resume is left aside."""
@@ -150,8 +159,14 @@ class Server:
             management.settimeout(PATIENCE)
             # By the process's own directory: a path to a socket must be short.
             management.connect(f"/proc/{self.process.popen.pid}/cwd/{_SOCKET}")
-            management.sendall(f"{command}\nquit\n".encode())
-            return b"".join(iter(lambda: management.recv(4096), b"")).decode("utf-8", "replace")
+            management.sendall(f"{command}\n".encode())
+            answer = b""
+            while not _ANSWERED.search(answer):
+                piece = management.recv(4096)
+                if not piece:
+                    break
+                answer += piece
+        return answer.decode("utf-8", "replace")
 
 
 def write(path: Path, content: str) -> None:

@@ -198,6 +198,9 @@ class Cast:
         if first.session is None:
             return Baseline(visitor, version, first)
         again = self.observe(Visit(visitor, version, first.session))
+        if again.outcome is Outcome.REFUSED and self.observe(Visit(visitor, version)).outcome is Outcome.ADMITTED:
+            # The program takes no session back, from anybody, as Redis without its cache.
+            return Baseline(visitor, version, first)
         if again.outcome is not Outcome.ADMITTED:
             return Baseline(visitor, version, again, f"was not let in when it came back: {again.words}")
         return Baseline(visitor, version, again if again.session else first)

@@ -72,6 +72,11 @@ _PEER = re.compile(r"authentication of '([^']*)' with [A-Z0-9_]+ successful")
 
 
 def begin(stage: Stage) -> Running:
+    """Start the gateway with the rendered files."""
+    return serve(stage).running()
+
+
+def serve(stage: Stage) -> "Gateway":
     """Start the gateway with the rendered files, linked to where the target's install says."""
     home = Path(tempfile.mkdtemp(prefix="hf-"))
     for name in ("x509ca", "private", "conf.d"):
@@ -83,16 +88,7 @@ def begin(stage: Stage) -> Running:
     (home / "x509crl").symlink_to(stage.setting.crl)
     gateway = Daemon.start(home, (stage.setting.port, stage.setting.port + 1), None)
     gateway.swanctl("--load-all", "--noprompt")
-    server = Gateway(stage, gateway)
-    return Running(
-        visit=server.visit,
-        reload=server.reload,
-        stop=server.stop,
-        alive=gateway.process.alive,
-        log=home / "log",
-        kick=server.kick,
-        versions=(ssl.TLSVersion.MAXIMUM_SUPPORTED,),
-    )
+    return Gateway(stage, gateway)
 
 
 program = Program(
@@ -162,6 +158,18 @@ class Gateway:
     stage: Stage
     daemon: Daemon
 
+    def running(self) -> Running:
+        """What the matrix works with."""
+        return Running(
+            visit=self.visit,
+            reload=self.reload,
+            stop=self.stop,
+            alive=self.daemon.process.alive,
+            log=self.daemon.home / "log",
+            kick=self.kick,
+            versions=(ssl.TLSVersion.MAXIMUM_SUPPORTED,),
+        )
+
     def visit(self, visit: Visit) -> Observation:
         """One client, from start to verdict. There is no session to resume in IKEv2 as strongSwan has it."""
         began = time.monotonic()
@@ -170,7 +178,7 @@ class Gateway:
         home = Path(tempfile.mkdtemp(prefix="hf-"))
         try:
             self.prepare(visit, home)
-            client = Daemon.start(home, _CLIENT_PORTS, self.daemon.process.popen.pid)
+            client = self.client(home)
             try:
                 client.swanctl("--load-all", "--noprompt")
                 said = client.swanctl("--initiate", "--ike", "proof", "--timeout", str(int(PATIENCE)))
@@ -179,6 +187,10 @@ class Gateway:
         finally:
             shutil.rmtree(home, ignore_errors=True)
         return observation(said, log.read_bytes()[offset:].decode("utf-8", "replace"), time.monotonic() - began)
+
+    def client(self, home: Path) -> Daemon:
+        """A client's daemon, in the gateway's network."""
+        return Daemon.start(home, _CLIENT_PORTS, self.daemon.process.popen.pid)
 
     def prepare(self, visit: Visit, home: Path) -> None:
         """The client's files: its chain in single files, as swanctl wants them, and what it trusts."""

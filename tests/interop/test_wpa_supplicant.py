@@ -11,7 +11,6 @@ from handfast.prove.find import program_of
 from handfast.prove.process import run
 from handfast.prove.stage import material_of, running
 from handfast.prove.throw_away import throw_away_pki
-from handfast.prove.visitors import Pair
 from handfast.registry import load
 from handfast.targets.contract import Case, Level
 from tests.programs import required_program
@@ -31,7 +30,9 @@ def test_the_rendered_network_block_logs_in_and_checks_the_server(tmp_path: Path
         for name in ("localhost", "wrong.example.test"):
             place = Place(directory=tmp_path / name, names=(name,), port=1812, level=level)
             setting = setting_for(target, place)
-            write_all(target, setting, material_of(pki, Pair(user.chain, user.key), pki.crls), datetime.now(UTC))
+            write_all(target, setting, material_of(pki, pki.server, pki.crls), datetime.now(UTC))
+            (tmp_path / name / "client.pem").write_text(user.chain, encoding="ascii")
+            (tmp_path / name / "client.key").write_text(user.key, encoding="ascii")
             config = tmp_path / name / "network.conf"
             host, port = stage.address
             command = ("eapol_test", "-c", str(config), "-a", host, "-p", str(port), "-s", SHARED, "-t", "20")

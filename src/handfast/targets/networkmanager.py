@@ -5,6 +5,7 @@ from handfast.targets.contract import (
     CrlScope,
     Group,
     Identity,
+    IdentityForm,
     Option,
     RenderedFile,
     Setting,
@@ -37,8 +38,8 @@ key-mgmt=wpa-eap
 eap=tls;
 # Said in the clear before TLS; the certificate says who we are.
 identity={target.option(setting, "identity")}
-client-cert={setting.certificate}
-private-key={setting.key}
+client-cert={setting.file("client.pem")}
+private-key={setting.file("client.key")}
 # The key is in a file without a password: nobody is asked for one.
 private-key-password-flags=4
 # Only this server of this CA: without both lines any client of the CA could play the access point.
@@ -61,6 +62,7 @@ target = Target(
     render=render,
     directory="/etc/NetworkManager/handfast",
     install=(
+        "put the client's certificate, followed by its intermediates, into DIR/client.pem and its key into DIR/client.key",
         "install -m 600 DIR/*.nmconnection /etc/NetworkManager/system-connections/",
         "nmcli connection reload",
     ),
@@ -75,6 +77,7 @@ target = Target(
     depth="no limit of its own",
     resumption="left to the server, which handfast's FreeRADIUS and hostapd do not offer",
     broken_crl="it reads none",
+    identity_form=IdentityForm.NONE,
     crl=CrlForm.NONE,
     crl_scope=CrlScope.NOBODY,
     options=(

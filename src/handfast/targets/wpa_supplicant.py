@@ -5,6 +5,7 @@ from handfast.targets.contract import (
     CrlScope,
     Group,
     Identity,
+    IdentityForm,
     Level,
     Option,
     RenderedFile,
@@ -35,8 +36,8 @@ network={{
 
     # Said in the clear before TLS; the certificate says who we are.
     identity="{target.option(setting, "identity")}"
-    client_cert="{setting.certificate}"
-    private_key="{setting.key}"
+    client_cert="{setting.file("client.pem")}"
+    private_key="{setting.file("client.key")}"
 
     # Only this server of this CA: without both lines any client of the CA could play the access point.
     ca_cert="{setting.client_ca}"
@@ -56,6 +57,7 @@ target = Target(
     render=render,
     directory="/etc/wpa_supplicant/handfast",
     install=(
+        "put the client's certificate, followed by its intermediates, into DIR/client.pem and its key into DIR/client.key",
         f"append DIR/{CONFIG} to /etc/wpa_supplicant/wpa_supplicant.conf",
         "wpa_cli reconfigure",
     ),
@@ -70,6 +72,7 @@ target = Target(
     depth="no limit of its own",
     resumption="left to the server, which handfast's FreeRADIUS and hostapd do not offer",
     broken_crl="it reads none",
+    identity_form=IdentityForm.NONE,
     crl=CrlForm.NONE,
     crl_scope=CrlScope.NOBODY,
     options=(

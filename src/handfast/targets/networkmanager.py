@@ -62,7 +62,7 @@ target = Target(
     render=render,
     directory="/etc/NetworkManager/handfast",
     install=(
-        "put the client's certificate, followed by its intermediates, into DIR/client.pem and its key into DIR/client.key",
+        "put the client's certificate with its intermediates into DIR/client.pem, its key into DIR/client.key",
         "install -m 600 DIR/*.nmconnection /etc/NetworkManager/system-connections/",
         "nmcli connection reload",
     ),

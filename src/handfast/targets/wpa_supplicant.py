@@ -57,7 +57,7 @@ target = Target(
     render=render,
     directory="/etc/wpa_supplicant/handfast",
     install=(
-        "put the client's certificate, followed by its intermediates, into DIR/client.pem and its key into DIR/client.key",
+        "put the client's certificate with its intermediates into DIR/client.pem, its key into DIR/client.key",
         f"append DIR/{CONFIG} to /etc/wpa_supplicant/wpa_supplicant.conf",
         "wpa_cli reconfigure",
     ),

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from handfast.prove.check import own_test
+from handfast.prove.deploy import Place, setting_for, write_all
 from handfast.prove.find import program_of
 from handfast.prove.program import Outcome, Visit
-from handfast.prove.stage import running
+from handfast.prove.stage import material_of, running
 from handfast.prove.throw_away import throw_away_pki
-from handfast.targets.contract import Case
+from handfast.targets.contract import Case, Level
 from tests.proving import prove, rehearse, require_all_as_expected, require_programs
 
 NAME = "freeradius"
@@ -35,3 +39,31 @@ def test_who_logs_in_again_makes_a_full_handshake(tmp_path: Path) -> None:
 
             assert seen.outcome is Outcome.ADMITTED
             assert not seen.resumed
+
+
+@pytest.mark.parametrize("level", Level)
+def test_the_program_itself_finds_nothing_wrong(tmp_path: Path, level: Level) -> None:
+    require_programs(NAME)
+    target, _ = program_of(NAME)
+    pki = throw_away_pki(lambda: datetime.now(UTC))
+    setting = setting_for(target, Place(directory=tmp_path / "out", names=("localhost",), port=1812, level=level))
+    write_all(target, setting, material_of(pki, pki.server, pki.crls), datetime.now(UTC))
+
+    said = own_test(target, setting)
+
+    assert said is not None
+    assert said.passed, said.words
+
+
+def test_the_program_itself_finds_a_missing_key(tmp_path: Path) -> None:
+    require_programs(NAME)
+    target, _ = program_of(NAME)
+    pki = throw_away_pki(lambda: datetime.now(UTC))
+    setting = setting_for(target, Place(directory=tmp_path / "out", names=("localhost",), port=1812))
+    write_all(target, setting, material_of(pki, pki.server, pki.crls), datetime.now(UTC))
+    Path(setting.key).unlink()
+
+    said = own_test(target, setting)
+
+    assert said is not None
+    assert not said.passed

@@ -3,6 +3,7 @@
 from handfast.targets import mozilla
 from handfast.targets.contract import (
     Case,
+    Check,
     CrlForm,
     CrlScope,
     Group,
@@ -103,12 +104,34 @@ server handfast {{
 # FreeRADIUS keeps the alert to itself: all refusals look alike to the client.
 _BAD = "EAP failure"
 
+# What Debian's radiusd.conf does around the two files, reduced to what a test of them needs.
+_HARNESS = """\
+prefix = /usr
+libdir = /usr/lib/freeradius
+logdir = {scratch}
+run_dir = {scratch}
+max_requests = 1024
+modules {
+	$INCLUDE %(module)s
+}
+$INCLUDE %(site)s
+"""
+
+
+def check(setting: Setting) -> Check:
+    """`freeradius -C` on the two files alone, wherever the system's radiusd.conf is."""
+    paths = {"module": setting.file(MODULE), "site": setting.file(SITE)}
+    harness = RenderedFile("{scratch}/radiusd.conf", _HARNESS % paths)
+    return Check(("freeradius", "-C", "-l", "stdout", "-d", "{scratch}", "-n", "radiusd"), (harness,))
+
+
 target = Target(
     name="freeradius",
     title="FreeRADIUS (Wi-Fi and 802.1X)",
     group=Group.NETWORK,
     status=Status.PROVEN,
     render=render,
+    check=check,
     directory="/etc/freeradius/3.0/handfast",
     install=(
         "chgrp -R freerad DIR && chmod 640 DIR/server.key",

@@ -11,7 +11,7 @@ from handfast.prove.process import free_port
 from handfast.prove.program import Program, Running, Stage
 from handfast.prove.upstream import greeter
 from handfast.prove.visitors import Pair, ThrowAwayPki
-from handfast.targets.contract import Level, Target
+from handfast.targets.contract import CrlForm, Level, Target
 
 
 def material_of(pki: ThrowAwayPki, server: Pair, crls: str) -> Material:
@@ -71,5 +71,5 @@ def apply_revocation(target: Target, stage: Stage, run: Running, *, serials: tup
     write_trust(target, setting, material_of(stage.pki, stage.pki.server, crls))
     write_files(target.render(setting))
     run.reload()
-    if run.deny and setting.denylist:
+    if run.deny and (setting.denylist or target.crl is CrlForm.NONE):
         run.deny(serials)

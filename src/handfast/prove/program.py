@@ -5,6 +5,7 @@ A program is one file `prove/programs/<target's name>.py` with the attribute `pr
 
 import shutil
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,5 +121,7 @@ class Program:
 
 
 def find_program(name: str) -> str | None:
-    """The path of an executable; /usr/sbin is searched too, where Debian puts servers and users' PATH does not."""
-    return shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
+    """The path of an executable; /usr/sbin is searched too, where Debian puts servers and users' PATH does not, and
+    then the directory of the Python that runs this, where pip puts them."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which(name) or shutil.which(name, path=f"/usr/local/sbin:/usr/sbin:/sbin:{beside}")

@@ -1,7 +1,7 @@
 """gunicorn: a WSGI server in Python that tells the application who came (the names of Apache's mod_ssl)."""
 
 from handfast.targets.contract import Group, Identity, RenderedFile, Setting, Status, Target
-from handfast.targets.python_tls import BROKEN_CRL, DEPTH, REFUSALS, RESUMPTION, fill, module
+from handfast.targets.python_tls import BROKEN_CRL, BROWSERS, DEPTH, REFUSALS, RESUMPTION, fill, module
 
 CONFIG = "gunicorn.conf.py"
 
@@ -83,6 +83,7 @@ target = Target(
     install=(
         "python3 -m venv DIR/venv && DIR/venv/bin/pip install gunicorn",
         f"DIR/venv/bin/gunicorn --chdir DIR -c {CONFIG}",
+        BROWSERS,
     ),
     minimum="23",
     test=f"DIR/venv/bin/gunicorn --chdir DIR -c {CONFIG} --check-config",

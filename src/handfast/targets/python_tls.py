@@ -15,6 +15,8 @@ RESUMPTION = (
 BROKEN_CRL = (
     "a file that does not load is logged, and what was loaded before stays in force; an expired one refuses all"
 )
+# Python's servers tell clients no names of CAs, and then Chromium sends its certificate without the intermediate.
+BROWSERS = "for browsers: append the issuing CA's certificate to DIR/client-ca.pem, since they may send theirs alone"
 _LOG = "handfast: refused: a certificate without extensions"
 
 # Between @ are the paths of one Setting.

@@ -1,7 +1,7 @@
 """uvicorn: an ASGI server in Python that tells the application who came (the TLS extension of ASGI)."""
 
 from handfast.targets.contract import Group, Identity, RenderedFile, Setting, Status, Target
-from handfast.targets.python_tls import ASYNCIO_REFUSALS, BROKEN_CRL, DEPTH, RESUMPTION, asgi_files, fill
+from handfast.targets.python_tls import ASYNCIO_REFUSALS, BROKEN_CRL, BROWSERS, DEPTH, RESUMPTION, asgi_files, fill
 
 START = "serve.py"
 
@@ -52,7 +52,11 @@ target = Target(
     render=render,
     directory="/opt/application",
     port=8443,
-    install=("python3 -m venv DIR/venv && DIR/venv/bin/pip install uvicorn", "DIR/venv/bin/python DIR/serve.py"),
+    install=(
+        "python3 -m venv DIR/venv && DIR/venv/bin/pip install uvicorn",
+        "DIR/venv/bin/python DIR/serve.py",
+        BROWSERS,
+    ),
     minimum="0.52",
     reload="none needed: every new connection looks whether the files have changed",
     kick="restart the server; idle connections end by themselves after 5 s",

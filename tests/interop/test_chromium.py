@@ -60,7 +60,8 @@ def import_by_script(stage: Stage, home: Path, visitor: Visitor, flavour: Flavou
         ["sh", str(script), str(p12)], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return files[POLICY].content
+    content: str = files[POLICY].content
+    return content
 
 
 def issuer_name(visitor: Visitor) -> str:

@@ -41,7 +41,9 @@ class Authority:
         """The issuer of that name, or the default one. Raises ConfigError, naming the nearest."""
         wanted = name or self.default_issuer
         if not self.issuers:
-            raise ConfigError("this authority has no CA certificate yet", hint="finish it: handfast init --certificate")
+            raise ConfigError(
+                "this authority has no CA certificate yet", hint="install one: handfast issuer install NAME FILE"
+            )
         if wanted not in self.issuers:
             raise ConfigError(f"there is no issuer {wanted!r}", hint=nearest(wanted, self.issuers))
         return self.issuers[wanted]

@@ -123,6 +123,10 @@ class KeyStore(Protocol):
         """The keys that are there."""
         ...
 
+    def is_encrypted(self, name: str) -> bool:
+        """True when the key is encrypted at rest; False also when it is not there."""
+        ...
+
     def load(self, name: str) -> PrivateKey:
         """The key. Raises ConfigError when it is not there or the passphrase is wrong."""
         ...

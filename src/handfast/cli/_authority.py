@@ -7,9 +7,18 @@ from pathlib import Path
 import click
 
 from handfast.ca.authority import Authority
+from handfast.cli._output import note
 from handfast.cli._session import Session
 from handfast.errors import ConfigError
-from handfast.keys.passphrase import PassphraseSource, first_of, from_credentials, from_file, from_prompt
+from handfast.keys.passphrase import (
+    PassphraseSource,
+    first_of,
+    from_credentials,
+    from_file,
+    from_prompt,
+    no_passphrase,
+    require_long_enough,
+)
 from handfast.server.assembly import open_authority
 
 
@@ -41,3 +50,24 @@ def passphrase_source(session: Session) -> PassphraseSource:
 def ask_unseen(prompt: str) -> str:
     """What is typed at the terminal, without showing it."""
     return getpass.getpass(f"{prompt}: ")
+
+
+def new_passphrase(*, none: bool) -> PassphraseSource:
+    """Where the passphrase of new keys comes from; typed twice. Raises ConfigError when nobody can be asked."""
+    session = current_session()
+    if none:
+        if session.passphrase_file is not None:
+            raise ConfigError("--no-passphrase and --passphrase-file contradict each other", hint="give one of them")
+        return no_passphrase
+    credentials = from_credentials()
+    if session.passphrase_file is not None or credentials is not None:
+        return passphrase_source(session)
+    if not sys.stdin.isatty():
+        hint = "give --passphrase-file FILE; or --no-passphrase, to try things out"
+        raise ConfigError("the CA's keys need a passphrase, and nobody is at the terminal", hint=hint)
+    note("The passphrase encrypts the keys of the CA. Nothing can replace it.")
+    typed = ask_unseen("New passphrase").encode()
+    require_long_enough(typed)
+    if ask_unseen("The same again").encode() != typed:
+        raise ConfigError("the two passphrases differ", hint="run the command again")
+    return lambda _name: typed

@@ -1,16 +1,14 @@
-"""Make a new authority: a root CA and an issuing CA."""
+"""Make a new authority: a root CA and an issuing CA, or around a CA that you bring along."""
 
-import sys
 from pathlib import Path
 
 import click
 
 from handfast.ca.authority import Authority
-from handfast.cli._authority import ask_unseen, current_session, passphrase_source
+from handfast.cli import _adopting
+from handfast.cli._authority import current_session, new_passphrase
 from handfast.cli._options import authority_options, examples, json_option
 from handfast.cli._output import note, print_fields, print_json, say
-from handfast.errors import ConfigError
-from handfast.keys.passphrase import PassphraseSource, from_credentials, no_passphrase, require_long_enough
 from handfast.pki.keys import KeyKind
 from handfast.pki.lifetime import parse_lifetime
 from handfast.server.founding import Plan, create_authority
@@ -23,6 +21,8 @@ SECTION = "Start here"
         "handfast init",
         "handfast init /srv/ca --name Example --subject O=Example,C=DE",
         "handfast init --passphrase-file secret.txt --key p384",
+        "handfast init --certificate chain.pem --private-key ca.key",
+        "handfast init --subordinate --name Example",
     )
 )
 @click.argument("directory", required=False, metavar="[DIR]")
@@ -33,6 +33,10 @@ SECTION = "Start here"
 @click.option("--root-lifetime", metavar="TIME", help="How long the root CA lives [20y].")
 @click.option("--issuing-lifetime", metavar="TIME", help="How long the issuing CA lives [10y].")
 @click.option("--no-passphrase", is_flag=True, help="Keep the CA's keys unencrypted: for trying out.")
+@click.option("--certificate", "certificates", metavar="FILE", multiple=True,
+              help="Bring an existing CA along: its certificate and those above it.")  # fmt: skip
+@click.option("--private-key", metavar="FILE", help="The key of that CA.")
+@click.option("--subordinate", is_flag=True, help="A CA below somebody else's: write a request for it.")
 @authority_options
 @json_option
 def command(
@@ -43,6 +47,9 @@ def command(
     root_lifetime: str | None,
     issuing_lifetime: str | None,
     no_passphrase: bool,
+    certificates: tuple[str, ...],
+    private_key: str | None,
+    subordinate: bool,
     as_json: bool,
 ) -> None:
     """Make a root CA, an issuing CA below it, and their first revocation lists.
@@ -59,32 +66,15 @@ def command(
         root_lifetime=parse_lifetime(root_lifetime) if root_lifetime else None,
         issuing_lifetime=parse_lifetime(issuing_lifetime) if issuing_lifetime else None,
     )
+    if subordinate or certificates or private_key:
+        brought = _adopting.brought_along(certificates, private_key, subordinate=subordinate)
+        _adopting.found(place, plan, brought, passphrase=new_passphrase(none=no_passphrase), as_json=as_json)
+        return
     authority = create_authority(place, plan, passphrase=new_passphrase(none=no_passphrase))
     try:
         _print(authority, place, encrypted=not no_passphrase, as_json=as_json)
     finally:
         authority.store.close()
-
-
-def new_passphrase(*, none: bool) -> PassphraseSource:
-    """Where the passphrase of new keys comes from; typed twice. Raises ConfigError when nobody can be asked."""
-    session = current_session()
-    if none:
-        if session.passphrase_file is not None:
-            raise ConfigError("--no-passphrase and --passphrase-file contradict each other", hint="give one of them")
-        return no_passphrase
-    credentials = from_credentials()
-    if session.passphrase_file is not None or credentials is not None:
-        return passphrase_source(session)
-    if not sys.stdin.isatty():
-        hint = "give --passphrase-file FILE; or --no-passphrase, to try things out"
-        raise ConfigError("the CA's keys need a passphrase, and nobody is at the terminal", hint=hint)
-    note("The passphrase encrypts the keys of the CA. Nothing can replace it.")
-    typed = ask_unseen("New passphrase").encode()
-    require_long_enough(typed)
-    if ask_unseen("The same again").encode() != typed:
-        raise ConfigError("the two passphrases differ", hint="run the command again")
-    return lambda _name: typed
 
 
 def _print(authority: Authority, place: Path, *, encrypted: bool, as_json: bool) -> None:

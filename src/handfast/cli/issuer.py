@@ -7,10 +7,10 @@ import click
 
 from handfast.ca.authority import Authority
 from handfast.ca.records import Role
-from handfast.cli._authority import current_session, opened
+from handfast.cli._adopting import import_issuer, install_issuer, request_issuer
+from handfast.cli._authority import current_session, new_passphrase, opened
 from handfast.cli._options import authority_options, examples, json_option
 from handfast.cli._output import print_json, print_table, say
-from handfast.cli.init import new_passphrase
 from handfast.errors import ConfigError
 from handfast.keys.files import write_atomically
 from handfast.keys.passphrase import first_of
@@ -29,6 +29,9 @@ SECTION = "The authority"
         "handfast issuer list",
         "handfast issuer new issuing-2027 --name Example",
         "handfast issuer default issuing-2027",
+        "handfast issuer import old-ca --certificate chain.pem --private-key ca.key --crl last.crl",
+        "handfast issuer request below --subject 'CN=Our CA,O=Example'",
+        "handfast issuer install below signed.pem root.pem",
     )
 )
 def command() -> None:
@@ -116,6 +119,10 @@ def choose_default(issuer: str, as_json: bool) -> None:
         print_json({"issuer": _described(opened(), issuer)})
     else:
         say(f"{issuer} signs from now on")
+
+
+for adopting in (import_issuer, request_issuer, install_issuer):
+    command.add_command(adopting)
 
 
 def _described(authority: Authority, name: str) -> dict[str, object]:

@@ -34,6 +34,11 @@ class FileKeys:
         """The keys whose files are there, sorted."""
         return tuple(sorted(path.stem for path in self.directory.glob(f"*{_SUFFIX}")))
 
+    def is_encrypted(self, name: str) -> bool:
+        """True when the key's file is there and sealed."""
+        path = self._path(name)
+        return path.exists() and is_sealed(read_private(path))
+
     def load(self, name: str) -> PrivateKey:
         """The key. Raises ConfigError when it is away, open to others, damaged, or the passphrase is wrong."""
         path = self._path(name)

@@ -65,7 +65,7 @@ def create_authority(directory: Path, plan: Plan, *, passphrase: PassphraseSourc
     def found(parts: Parts) -> None:
         add_root(parts, plan)
         add_issuing(parts, plan, name=ISSUING, parent=ROOT)
-        _publish(parts)
+        publish(parts)
 
     return build(directory, plan.settings, found, passphrase=passphrase, clock=clock)
 
@@ -100,7 +100,7 @@ def default_settings() -> str:
 
 def add_root(parts: Parts, plan: Plan) -> Issuer:
     """A self-signed root CA, named `root`."""
-    key, is_encrypted = _key_for(parts, ROOT, plan.key_kind)
+    key, is_encrypted = key_for(parts, ROOT, plan.key_kind)
     profile = parts.settings.profiles[ROOT]
     subject = parse_subject(_subject(plan, "Root CA"))
     identity = self_issuer(subject, key.public_key())
@@ -125,7 +125,7 @@ def add_issuing(parts: Parts, plan: Plan, *, name: str, parent: str = ROOT) -> I
     authority = assemble(parts)
     above = authority.issuer(parent)
     above.unlock()
-    key, is_encrypted = _key_for(parts, name, plan.key_kind)
+    key, is_encrypted = key_for(parts, name, plan.key_kind)
     label = "Issuing CA" if name == ISSUING else f"Issuing CA {name}"
     issued = authority.issue(
         Order(
@@ -172,11 +172,10 @@ def require_free_name(parts: Parts, name: str) -> None:
         raise Conflict(f"there is an issuer {name!r} already", hint="choose another name")
 
 
-def _key_for(parts: Parts, name: str, kind: KeyKind) -> tuple[PrivateKey, bool]:
-    """A new key, kept; or the one that an interrupted attempt left, for which no issuer is on record."""
+def key_for(parts: Parts, name: str, kind: KeyKind) -> tuple[PrivateKey, bool]:
+    """A new key, kept, and whether it is encrypted; or the one that an interrupted attempt left without an issuer."""
     if name in parts.keys.names():
-        key = parts.keys.load(name)
-        return key, True
+        return parts.keys.load(name), parts.keys.is_encrypted(name)
     key = generate_key(kind)
     return key, parts.keys.save(name, key)
 
@@ -186,7 +185,8 @@ def _subject(plan: Plan, role: str) -> str:
     return f"CN={escaped},{plan.subject}" if plan.subject else f"CN={escaped}"
 
 
-def _publish(parts: Parts) -> None:
+def publish(parts: Parts) -> None:
+    """Write the certificates and a CRL of every CA into the authority's directory."""
     authority = assemble(parts)
     write_certificates(parts.directory, authority)
     for name in authority.issuers:

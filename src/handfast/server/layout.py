@@ -27,6 +27,8 @@ def write_certificates(directory: Path, authority: Authority) -> None:
     folder = make_directory(directory / CERTIFICATES)
     for issuer in authority.issuers.values():
         write_atomically(folder / f"{issuer.name}.pem", to_pem(issuer.certificate), mode=PUBLIC)
+    if not authority.issuers:
+        return
     issuer = authority.issuer()
     write_atomically(folder / CHAIN, "".join(map(to_pem, issuer.presented_chain)), mode=PUBLIC)
     anchors = dict.fromkeys(one.anchor for one in authority.issuers.values())

@@ -91,15 +91,14 @@ target = Target(
     install=(
         f"DIR/{SECRETS}",
         f"kubectl apply -f DIR/{CONFIG}",
-        'in the ConfigMap of the controller: ssl-session-cache: "false", ssl-session-tickets: "false"; with its '
-        "default, a shared cache, a revoked client resumes",
+        'in the controller\'s ConfigMap: ssl-session-cache: "false"; with its shared cache a revoked client resumes',
     ),
     minimum="1.9",
     test=f"kubectl apply --dry-run=server -f DIR/{CONFIG}",
     reload=f"DIR/{SECRETS}: the controller sees that the secret has changed",
     kick="kubectl rollout restart the controller",
     depth="a CA certificate counts one: 2 for root and issuing",
-    resumption="open by the controller's default; the ConfigMap entries above close it",
+    resumption="open by the controller's default; the ConfigMap entry above closes it",
     broken_crl="the controller's nginx does not reload with one, and what was before stays in force",
     crl=CrlForm.CONCATENATED,
     crl_scope=CrlScope.WHOLE_CHAIN,

@@ -26,9 +26,13 @@ _CIPHERS = tuple(
 
 def render(setting: Setting) -> tuple[RenderedFile, ...]:
     """A file for the directory of the file provider; the entry point is called websecure, as in Traefik's manual."""
-    hosts = " || ".join(f"Host(`{name}`)" for name in setting.names)
-    upstream = setting.upstream or "127.0.0.1:8000"
-    lines = [
+    title = f"Mutual TLS for {setting.name}, in the directory of the file provider."
+    content = heading(title) + "\n".join((*_tls(setting), *_http(setting))) + "\n"
+    return (RenderedFile(setting.file(CONFIG), content, comment="for the directory of the file provider"),)
+
+
+def _tls(setting: Setting) -> tuple[str, ...]:
+    return (
         "tls:",
         "  certificates:",
         f"    - certFile: {setting.certificate}",
@@ -46,6 +50,13 @@ def render(setting: Setting) -> tuple[RenderedFile, ...]:
         "      clientAuth:",
         f"        caFiles: [{setting.client_ca}]",
         "        clientAuthType: RequireAndVerifyClientCert",
+    )
+
+
+def _http(setting: Setting) -> tuple[str, ...]:
+    hosts = " || ".join(f"Host(`{name}`)" for name in setting.names)
+    upstream = setting.upstream or "127.0.0.1:8000"
+    return (
         "http:",
         "  routers:",
         "    mtls:",
@@ -63,10 +74,7 @@ def render(setting: Setting) -> tuple[RenderedFile, ...]:
         "      loadBalancer:",
         "        servers:",
         f'          - url: "http://{upstream}"',
-    ]
-    title = f"Mutual TLS for {setting.name}, in the directory of the file provider."
-    content = heading(title) + "\n".join(lines) + "\n"
-    return (RenderedFile(setting.file(CONFIG), content, comment="for the directory of the file provider"),)
+    )
 
 
 def _ciphers(level: Level) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from handfast.errors import ConfigError, Conflict, RequestError, Unacceptable
 from handfast.pki.keys import PublicKey, kind_of
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import Profile
+from handfast.pki.serial import serial_text
 from handfast.pki.subject import format_subject, parse_subject
 
 CRL_LIFETIME = timedelta(days=7)
@@ -85,7 +86,7 @@ class Authority:
         Raises Conflict when it was revoked since, or when it would become another certificate now.
         """
         if record.state(self.clock()) is not State.UNFINISHED:
-            msg = f"the certificate {record.serial:x} of {record.label} is {record.state(self.clock())}"
+            msg = f"the certificate {serial_text(record.serial)} of {record.label} is {record.state(self.clock())}"
             raise Conflict(msg, hint="issue it anew under another name or batch")
         self.policy.authorize(order.requester, order.profile, order.names)
         profile, issuer = self.profile(order.profile), self.issuer(record.issuer)
@@ -98,7 +99,7 @@ class Authority:
         """A new certificate for the same key, subject and names. The old one stays valid: the answer names it."""
         old = record.x509()
         if old is None:
-            msg = f"the certificate {record.serial:x} was never finished: there is no key to renew"
+            msg = f"the certificate {serial_text(record.serial)} was never finished: there is no key to renew"
             raise Conflict(msg, hint="issue a new one")
         return self.rekey(record, old.public_key(), lifetime=lifetime, requester=requester)
 
@@ -206,7 +207,7 @@ class Authority:
     def _require_replaceable(self, serial: int) -> None:
         for record in self.store.by_serial(serial):
             if record.state(self.clock()) in {State.REVOKED, State.HELD}:
-                msg = f"the certificate {serial:x} of {record.label} is {record.state(self.clock())}"
+                msg = f"the certificate {serial_text(serial)} of {record.label} is {record.state(self.clock())}"
                 raise Conflict(msg, hint="what was revoked is not renewed; issue a new certificate with a new key")
 
     def _refused(self, order: Order, error: RequestError, now: datetime) -> None:

@@ -9,6 +9,7 @@ from handfast.ca.ports import Store
 from handfast.ca.records import CertificateRecord
 from handfast.errors import Conflict, Malformed, NotFound
 from handfast.pki.names import parse_name
+from handfast.pki.serial import serial_text
 
 # Shorter prefixes than 8 digits are what somebody typed as a name or cut off by mistake.
 LEAST_PREFIX = 8
@@ -42,7 +43,7 @@ def the_one(store: Store, text: str) -> CertificateRecord:
 def ambiguous(text: str, found: tuple[CertificateRecord, ...]) -> Conflict:
     """The error that lists the candidates, so that one can be named by its serial."""
     lines = [
-        f"  {record.serial:x}  {record.label}  {record.profile}  until {record.not_after:%Y-%m-%d}"
+        f"  {serial_text(record.serial)}  {record.label}  {record.profile}  until {record.not_after:%Y-%m-%d}"
         for record in found[:_MOST_LISTED]
     ]
     more = [f"  and {len(found) - _MOST_LISTED} more"] if len(found) > _MOST_LISTED else []
@@ -54,7 +55,7 @@ def by_certificate(store: Store, certificate: x509.Certificate) -> CertificateRe
     """The record of this very certificate. Raises NotFound."""
     for record in store.by_fingerprint(certificate.fingerprint(hashes.SHA256())):
         return record
-    msg = f"this authority did not issue the certificate {certificate.serial_number:x}"
+    msg = f"this authority did not issue the certificate {serial_text(certificate.serial_number)}"
     raise NotFound(msg, hint="check that the file is of this authority, and not renewed elsewhere")
 
 

@@ -18,6 +18,7 @@ from handfast.errors import Conflict
 from handfast.findings import Finding
 from handfast.pki.draft import Draft, Holder, draft_certificate, sign_draft
 from handfast.pki.profile import Profile
+from handfast.pki.serial import serial_text
 from handfast.pki.subject import format_subject
 
 
@@ -84,8 +85,8 @@ def resume(decision: Decision, record: CertificateRecord, store: Store) -> Issue
     Raises Conflict when what would be signed now is not what was put on record then.
     """
     if replace(record_of(decision), id=record.id, revocation=record.revocation) != record:
-        msg = f"{record.label} was begun as {record.serial:x} and would become another certificate now"
-        raise Conflict(msg, hint=f"revoke {record.serial:x}, and issue it anew under another name or batch")
+        msg = f"{record.label} was begun as {serial_text(record.serial)} and would become another certificate now"
+        raise Conflict(msg, hint=f"revoke {serial_text(record.serial)}, and issue it anew under another name or batch")
     certificate = sign_draft(decision.draft, decision.issuer.unlock())
     return finish([decision], [record], [certificate], store)[0]
 
@@ -134,7 +135,7 @@ def _finished(record: CertificateRecord, certificate: x509.Certificate) -> Finis
 def _event(decision: Decision) -> AuditEvent:
     detail = {"profile": decision.profile.name, "label": label_of(decision.order)}
     if decision.order.replaces is not None:
-        detail["replaces"] = f"{decision.order.replaces:x}"
+        detail["replaces"] = serial_text(decision.order.replaces)
     return AuditEvent(
         at=decision.now,
         actor=decision.order.requester.name,

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from handfast.ca.records import CertificateRecord, Reason, Revocation
 from handfast.errors import Conflict
+from handfast.pki.serial import serial_text
 
 
 def next_revocation(
@@ -32,7 +33,7 @@ def _hardens(last: Revocation, reason: Reason) -> bool:
 
 
 def _require_may_follow(record: CertificateRecord, last: Revocation | None, reason: Reason) -> None:
-    name = f"the certificate {record.serial:x} of {record.label}"
+    name = f"the certificate {serial_text(record.serial)} of {record.label}"
     in_force = last is not None and last.is_in_force
     if last is not None and in_force and last.reason is not Reason.CERTIFICATE_HOLD:
         msg = f"{name} was revoked on {last.revoked_at:%Y-%m-%d %H:%M} for {last.reason}"

@@ -13,6 +13,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from handfast.pki.keys import describe_key, key_findings
 from handfast.pki.oids import usage_name
+from handfast.pki.serial import serial_text
 from handfast.pki.subject import format_subject
 
 Row = tuple[str, str]
@@ -74,7 +75,7 @@ def certificate(value: x509.Certificate, now: datetime) -> Description:
     rows.append(("key", _key(value)))
     rows.extend(tail)
     rows.append(("signature", _algorithm(value)))
-    rows.append(("serial", f"{value.serial_number:x}"))
+    rows.append(("serial", serial_text(value.serial_number)))
     rows.append(("SHA-256", value.fingerprint(hashes.SHA256()).hex()))
     return Description(_kind(value), tuple(rows), tuple(remarks))
 
@@ -223,7 +224,7 @@ def _scope(point: x509.IssuingDistributionPoint) -> str:
 
 
 def _entry(entry: x509.RevokedCertificate) -> str:
-    text = f"{entry.serial_number:x} since {moment(entry.revocation_date_utc)}"
+    text = f"{serial_text(entry.serial_number)} since {moment(entry.revocation_date_utc)}"
     try:
         reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
@@ -256,7 +257,7 @@ def response(value: ocsp.OCSPResponse, now: datetime) -> Description:
     rows.append(("produced", moment(value.produced_at_utc)))
     remarks = []
     for single in value.responses:
-        rows.append(("serial", f"{single.serial_number:x}"))
+        rows.append(("serial", serial_text(single.serial_number)))
         rows.append(("status", _status(single)))
         rows.append(("as of", moment(single.this_update_utc)))
         ends = single.next_update_utc

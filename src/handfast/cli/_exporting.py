@@ -20,6 +20,7 @@ from handfast.pki import pem
 from handfast.pki.keys import PrivateKey, key_identifier
 from handfast.pki.pem import to_pem
 from handfast.pki.pkcs12 import Flavour, build_pkcs12
+from handfast.pki.serial import serial_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ def certificate_of(record: CertificateRecord) -> x509.Certificate:
     """The certificate. Raises Conflict for one that was never finished."""
     certificate = record.x509()
     if certificate is None:
-        raise Conflict(f"the certificate {record.serial:x} was never finished", hint="issue a new one")
+        raise Conflict(f"the certificate {serial_text(record.serial)} was never finished", hint="issue a new one")
     return certificate
 
 

@@ -21,6 +21,7 @@ from handfast.pki.keys import KeyKind
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.names import Name, NameKind, parse_name
 from handfast.pki.profile import Profile
+from handfast.pki.serial import serial_text
 from handfast.pki.subject import parse_subject
 
 MAXIMUM_COMMON_NAME = 64
@@ -99,7 +100,7 @@ def print_issued(issued: Issued, folder: Path, written: Sequence[str], *, as_jso
     say(f"issued {record.label} ({record.profile}), valid until {record.not_after:%Y-%m-%d}")
     files = {"key": KEY, "certificate": "cert.pem", "with chain": "fullchain.pem", "CA": "ca.pem"}
     print_fields([(label, folder / name) for label, name in files.items() if name in written])
-    print_fields([("serial", f"{record.serial:x}")])
+    print_fields([("serial", serial_text(record.serial))])
     if KEY in written:
         note(f"{folder / KEY} is not encrypted: only its owner may read it; keep it so")
 

@@ -9,6 +9,7 @@ import click
 from handfast.cli._describe import moment, span
 from handfast.client.inquiry import Attempt, Inquiry
 from handfast.findings import Severity
+from handfast.pki.serial import serial_text
 from handfast.validate import Certificate, Located, Report
 from handfast.validate.revocation import MissingFact, RevocationStatus, Status
 
@@ -147,7 +148,7 @@ def _certificate_json(report: Report, position: int) -> dict[str, object]:
     certificate, status = report.path[position], _status(report, position)
     return {
         "subject": certificate.name,
-        "serial": f"{certificate.serial:x}",
+        "serial": serial_text(certificate.serial),
         "not_before": begins_at(certificate).isoformat(),
         "not_after": ends_at(certificate).isoformat(),
         "revocation": {"status": str(status.status), "source": status.source} if status else None,

@@ -9,6 +9,7 @@ from handfast.ca.records import CertificateRecord
 from handfast.cli._output import ask, is_interactive, print_json, say
 from handfast.cli._publishing import publish
 from handfast.cli._which import print_record, record_json
+from handfast.pki.serial import serial_text
 
 _DONE = {"revoke": "revoked", "hold": "held", "release": "released"}
 
@@ -30,7 +31,7 @@ def carry_out(
         raise click.exceptions.Exit(1)
     changed = action()
     if not as_json:
-        say(f"{_DONE[verb]} {record.label} ({record.serial:x})")
+        say(f"{_DONE[verb]} {record.label} ({serial_text(record.serial)})")
     published = publish(authority, record.issuer, quiet=as_json)
     if as_json:
         print_json({"certificate": record_json(changed, authority.clock()), "published": published})

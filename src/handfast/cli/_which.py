@@ -10,6 +10,7 @@ from handfast.cli._output import print_fields, print_table, state_word
 from handfast.errors import NotFound
 from handfast.pki import pem
 from handfast.pki.keys import describe_key
+from handfast.pki.serial import serial_text
 
 ALIVE = frozenset({State.VALID, State.NOT_YET_VALID, State.HELD})
 MAXIMUM_FILE = 10 * 1024 * 1024
@@ -56,7 +57,7 @@ def record_json(record: CertificateRecord, now: datetime) -> dict[str, object]:
     """A record as JSON has it; the keys are stable."""
     revocation = record.revocation if record.revocation is not None and record.revocation.is_in_force else None
     return {
-        "serial": f"{record.serial:x}",
+        "serial": serial_text(record.serial),
         "fingerprint": record.fingerprint.hex() if record.fingerprint else None,
         "label": record.label,
         "subject": record.subject,
@@ -67,7 +68,7 @@ def record_json(record: CertificateRecord, now: datetime) -> dict[str, object]:
         "not_before": record.not_before,
         "not_after": record.not_after,
         "key_id": record.key_id.hex(),
-        "replaces": f"{record.replaces:x}" if record.replaces is not None else None,
+        "replaces": serial_text(record.replaces) if record.replaces is not None else None,
         "requester": record.requester,
         "created_at": record.created_at,
         "revoked_at": revocation.revoked_at if revocation else None,
@@ -87,10 +88,10 @@ def print_record(record: CertificateRecord, now: datetime) -> None:
         ("valid from", f"{record.not_before:%Y-%m-%d %H:%M} UTC"),
         ("valid until", f"{record.not_after:%Y-%m-%d %H:%M} UTC"),
         ("key", describe_key(certificate.public_key()) if certificate is not None else ""),
-        ("serial", f"{record.serial:x}"),
+        ("serial", serial_text(record.serial)),
         ("SHA-256", record.fingerprint.hex() if record.fingerprint else ""),
         ("issuer", record.issuer),
-        ("replaces", f"{record.replaces:x}" if record.replaces is not None else ""),
+        ("replaces", serial_text(record.replaces) if record.replaces is not None else ""),
     ]
     print_fields(fields)
 

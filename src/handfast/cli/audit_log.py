@@ -7,6 +7,7 @@ from handfast.ca.records import AuditEvent
 from handfast.cli._authority import opened
 from handfast.cli._options import authority_options, examples, json_option
 from handfast.cli._output import finding_json, print_findings, print_json, print_table, say
+from handfast.pki.serial import serial_text
 
 SECTION = "The authority"
 
@@ -60,7 +61,7 @@ def _all_events() -> list[AuditEvent]:
 
 def _told(event: AuditEvent) -> str:
     words = [event.issuer] if event.issuer else []
-    words += [f"{event.serial:x}"[:16]] if event.serial is not None else []
+    words += [serial_text(event.serial)[:16]] if event.serial is not None else []
     return " ".join([*words, *(f"{key}={value}" for key, value in event.detail.items() if value)])
 
 
@@ -71,7 +72,7 @@ def _json(event: AuditEvent) -> dict[str, object]:
         "actor": event.actor,
         "action": event.action,
         "issuer": event.issuer or None,
-        "serial": f"{event.serial:x}" if event.serial is not None else None,
+        "serial": serial_text(event.serial) if event.serial is not None else None,
         "detail": dict(event.detail),
         "hash": event.hash.hex(),
     }

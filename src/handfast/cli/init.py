@@ -1,4 +1,4 @@
-"""Make a new authority: a root CA and an issuing CA, or around a CA that you bring along."""
+"""Make a new authority: a root CA and an issuing CA, or around yours."""
 
 from pathlib import Path
 

@@ -16,6 +16,7 @@ from handfast.keys.files import write_atomically
 from handfast.keys.passphrase import first_of
 from handfast.pki.keys import KeyKind, describe_key
 from handfast.pki.lifetime import parse_lifetime
+from handfast.pki.serial import serial_text
 from handfast.server.assembly import assemble, open_parts
 from handfast.server.founding import Plan, add_issuing
 from handfast.server.layout import publish_crl, write_certificates
@@ -134,5 +135,5 @@ def _described(authority: Authority, name: str) -> dict[str, object]:
         "subject": issuer.certificate.subject.rfc4514_string(),
         "key": describe_key(issuer.identity.public_key),
         "not_after": issuer.certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "serial": f"{issuer.certificate.serial_number:x}",
+        "serial": serial_text(issuer.certificate.serial_number),
     }

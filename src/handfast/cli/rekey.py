@@ -10,6 +10,7 @@ from handfast.cli._replacing import settle_old
 from handfast.cli._which import find
 from handfast.keys.generate import generate_key
 from handfast.pki.keys import KeyKind
+from handfast.pki.serial import serial_text
 
 SECTION = "Certificates"
 
@@ -45,7 +46,7 @@ def command(
     issued = authority.rekey(old, key.public_key(), lifetime=_issuing.lifetime_of(lifetime))
     files = _issued.files_of(issued, key)
     if in_place:
-        moved = _issued.replace_all(folder, files, keep_as=f"{old.serial:x}"[:16])
+        moved = _issued.replace_all(folder, files, keep_as=serial_text(old.serial)[:16])
         note(f"the old key and certificate are in {moved}")
     else:
         _issued.write_new(folder, files)

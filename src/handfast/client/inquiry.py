@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from handfast.client.fetch import Fetcher
 from handfast.errors import HandfastError, Malformed
 from handfast.pki import pem
+from handfast.pki.serial import serial_text
 from handfast.validate import Policy, Report, TrustAnchor, examine
 from handfast.validate.revocation import FactKind, MissingFact, RevocationFacts, build_request, load_crl
 
@@ -87,7 +88,7 @@ def _next(lacked: Iterable[MissingFact], tried: set[str]) -> Iterator[tuple[Miss
 
 def _key(fact: MissingFact, url: str) -> str:
     """What was tried: a responder answers about each certificate anew."""
-    return f"{url}#{fact.certificate.serial:x}" if fact.kind is FactKind.OCSP else url
+    return f"{url}#{serial_text(fact.certificate.serial)}" if fact.kind is FactKind.OCSP else url
 
 
 def _try(case: Case, fact: MissingFact, url: str, fetcher: Fetcher) -> tuple[Case, Attempt]:

@@ -17,6 +17,7 @@ from handfast.keys.files import PUBLIC, make_directory, read_private, sync, writ
 from handfast.keys.generate import generate_key
 from handfast.pki.keys import KeyKind, PrivateKey, key_identifier
 from handfast.pki.pem import one_key, to_pem
+from handfast.pki.serial import serial_text
 
 Result = TypeVar("Result")
 CHUNK = 256
@@ -149,12 +150,16 @@ class _Chunk:
             return
         path = folder / KEY
         if not path.exists():
-            hint = f"revoke {record.serial:x}, and issue it again under another name or into another directory"
-            raise Conflict(f"the certificate {record.serial:x} was issued, and its key {path} is gone", hint=hint)
+            hint = (
+                f"revoke {serial_text(record.serial)}, and issue it again under another name or into another directory"
+            )
+            raise Conflict(
+                f"the certificate {serial_text(record.serial)} was issued, and its key {path} is gone", hint=hint
+            )
         key = one_key(read_private(path), source=str(path))
         if key_identifier(key.public_key()) != record.key_id:
-            hint = f"bring the right key back, or revoke {record.serial:x} and use another directory"
-            raise Conflict(f"{path} is not the key of the certificate {record.serial:x}", hint=hint)
+            hint = f"bring the right key back, or revoke {serial_text(record.serial)} and use another directory"
+            raise Conflict(f"{path} is not the key of the certificate {serial_text(record.serial)}", hint=hint)
         certificate = record.x509()
         if certificate is None:
             self._write([(row, self.authority.resume(self._order(row, key), record))])

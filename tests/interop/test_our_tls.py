@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -180,9 +181,24 @@ def test_a_server_that_runs_already_is_proven_from_outside(house: House, tmp_pat
 
 def test_nothing_that_listens_and_what_is_not_tls_are_told_apart_from_refusals(tmp_path: Path) -> None:
     (tmp_path / "root.pem").write_text(PKI.root)
+    root = ("--root", str(tmp_path / "root.pem"))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    done = handfast("prove", "--against", f"127.0.0.1:{port}", "--root", str(tmp_path / "root.pem"))
-    assert done.returncode in {1, 3}
-    assert "let in" not in done.stdout
-    assert "Traceback" not in done.stderr
+    done = handfast("prove", "--against", f"127.0.0.1:{port}", *root)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "does not answer" in done.stderr
+
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        thread = threading.Thread(target=answer_in_plain_text, args=(plain,))
+        thread.start()
+        done = handfast("prove", "--against", f"127.0.0.1:{plain.getsockname()[1]}", *root)
+        thread.join()
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "does not speak TLS" in done.stderr
+
+
+def answer_in_plain_text(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1024)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")

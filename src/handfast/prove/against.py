@@ -1,10 +1,11 @@
 """What can be proven of a server that runs already, from outside and with the certificates that one has."""
 
+import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from handfast.errors import Malformed
+from handfast.errors import Malformed, Unavailable
 from handfast.pki import pem
 from handfast.prove.matrix import CLIENT, LET_IN, REFUSED, TITLES, Row, short_version
 from handfast.prove.program import Observation, Outcome, Visit
@@ -13,6 +14,8 @@ from handfast.prove.visit import Door, http
 from handfast.prove.visitors import Visitor
 from handfast.targets.contract import Case
 
+# Seconds until a server that says nothing counts as none.
+PATIENCE = 10.0
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
@@ -27,7 +30,11 @@ class Outsider:
 
 
 def prove_against(outsider: Outsider) -> tuple[Row, ...]:
-    """The rows that need no hand on the server. Raises Malformed for certificates that cannot be read."""
+    """The rows that need no hand on the server.
+
+    Raises Malformed for certificates that cannot be read, Unavailable when nothing there speaks TLS.
+    """
+    _require_tls(outsider.address)
     door = Door(outsider.address, outsider.address[0], outsider.root, http(outsider.address[0]))
     pki = throw_away_pki(lambda: datetime.now(UTC))
     rows: list[Row] = []
@@ -42,6 +49,24 @@ def prove_against(outsider: Outsider) -> tuple[Row, ...]:
     own = seen.outcome is Outcome.REFUSED and seen.words.startswith("client:")
     rows.append(Row("server of foreign CA", CLIENT, seen.words, own, seconds=seen.seconds))
     return tuple(rows)
+
+
+def _require_tls(address: tuple[str, int]) -> None:
+    """What does not answer, or answers something else, would pass for a server that refuses everybody."""
+    where = f"{address[0]}:{address[1]}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection(address, timeout=PATIENCE) as raw, context.wrap_socket(raw):
+            return
+    except ssl.SSLError as error:
+        # An alert is an answer in TLS; a server may well refuse us here, who show nothing.
+        if "ALERT" in (error.reason or ""):
+            return
+        raise Unavailable(f"{where} does not speak TLS", hint="name the port of its HTTPS listener") from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Unavailable(f"{where} does not answer: {reason}", hint="start the server, or mend HOST:PORT") from None
 
 
 def _visitor(case: Case, pair: tuple[str, str]) -> Visitor:

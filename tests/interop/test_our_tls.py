@@ -139,6 +139,27 @@ def test_a_key_of_another_certificate_makes_no_generation_and_the_old_one_stays(
     assert status == 200
 
 
+def test_a_certificate_alone_gets_in_where_the_intermediates_are_known_and_nowhere_else(house: House) -> None:
+    alone = client_context(Case.NO_INTERMEDIATE, ssl.TLSVersion.TLSv1_3)
+    with pytest.raises(OSError, match=r"alert|EOF|reset|no answer"):
+        ask(house.port, alone)
+
+    identity = Identity(PKI.server.chain, PKI.server.key)
+    revocations = house.context.generation.revocations
+    house.context.generation = server_generation(
+        identity, client_roots=PKI.root, intermediates=PKI.issuing, revocations=revocations
+    )
+    status, _ = ask(house.port, alone)
+    assert status == 200
+
+    # An intermediate is not an anchor: without its root nobody gets in.
+    house.context.generation = server_generation(
+        identity, client_roots=PKI.foreign_root, intermediates=PKI.issuing, revocations=revocations
+    )
+    with pytest.raises(OSError, match=r"alert|EOF|reset|no answer"):
+        ask(house.port, client_context(Case.USER, ssl.TLSVersion.TLSv1_3))
+
+
 def test_a_crl_that_ended_lets_nobody_in(house: House) -> None:
     """Fails closed: what a list said once is not what holds."""
     cas = certificates((PKI.root + PKI.issuing).encode())

@@ -144,15 +144,14 @@ def _serve(directory: Path) -> int:
 
     try:
         port = int((directory / _PORT).read_text(encoding="ascii"))
-        cas = "".join(
-            (directory / "handfast-ca" / "certificates" / f"{name}.pem").read_text(encoding="ascii")
-            for name in ("root", "issuing")
-        )
+        certificates = directory / "handfast-ca" / "certificates"
+        root, issuing = ((certificates / f"{name}.pem").read_text(encoding="ascii") for name in ("root", "issuing"))
     except (OSError, ValueError):
         hint = f"make one: handfast quickstart --keep {directory}"
         raise ConfigError(f"{directory} is not what quickstart --keep leaves", hint=hint) from None
     setting = setting_for(target, Place(directory=directory / "servers" / "handfast", names=("localhost",), port=port))
-    context = RotatingContext(generation_of(setting, cas))
+    # Browsers send their certificate alone to a server in Python.
+    context = RotatingContext(generation_of(setting, root + issuing, intermediates=issuing))
     server = Greeter(context, lambda: datetime.now(UTC), note)
     server.start("127.0.0.1", port)
     note(f"listening on https://localhost:{port}/ until Ctrl-C")

@@ -34,25 +34,27 @@ def server_generation(
     identity: Identity,
     *,
     client_roots: str,
+    intermediates: str = "",
     revocations: Revocations | None = None,
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
-    maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     requires_client: bool = True,
 ) -> Generation:
     """A server's: clients need a certificate below client_roots (PEM), and get no ticket to resume with.
 
     A resumed session skips the chain, the clock and the revocations. TLS 1.2 can still resume by session identifier,
     as long as the generation lives: so a server asks handfast.tls.revocations about every connection, not OpenSSL's
-    CRL flags. Raises ConfigError for certificates that do not load.
+    CRL flags. intermediates (PEM): CAs below the roots that complete the chain of a client who sends its certificate
+    alone, as Chromium does to servers in Python, which name no CAs. Raises ConfigError for what does not load.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = minimum, maximum
+    context.minimum_version = minimum
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.num_tickets = 0
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     _load(context, identity)
-    _trust(context, client_roots)
+    # Not trusted by themselves: without X509_V_FLAG_PARTIAL_CHAIN every chain still has to end in a root.
+    _trust(context, client_roots + intermediates)
     context.verify_mode = ssl.CERT_REQUIRED if requires_client else ssl.CERT_OPTIONAL
     return Generation(context, revocations)
 

@@ -14,11 +14,13 @@ from handfast.tls.revocations import load_revocations
 from handfast.tls.server import Greeter
 
 
-def generation_of(setting: Setting, cas: str) -> Generation:
-    """What the server's files say now. cas (PEM): whose CRLs are believed."""
+def generation_of(setting: Setting, cas: str, *, intermediates: str = "") -> Generation:
+    """What the server's files say now. cas (PEM): whose CRLs are believed. intermediates: see server_generation()."""
     identity = OwnIdentity(_text(setting.certificate), _text(setting.key))
     revocations = load_revocations(_text(setting.crl), pem.certificates(cas.encode(), "the CAs"))
-    return server_generation(identity, client_roots=_text(setting.client_ca), revocations=revocations)
+    return server_generation(
+        identity, client_roots=_text(setting.client_ca), intermediates=intermediates, revocations=revocations
+    )
 
 
 def run(stage: Stage) -> Running:

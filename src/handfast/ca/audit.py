@@ -7,6 +7,10 @@ from collections.abc import Iterable
 from handfast.ca.records import AuditEvent
 from handfast.findings import Finding, Severity
 
+CODES = {
+    "audit-chain-broken": "an audit event was changed, taken out or put in between",
+}
+
 
 def event_hash(previous: bytes, event: AuditEvent) -> bytes:
     """SHA-256 over the hash before and the event in canonical JSON. Does not cover event.hash itself."""

@@ -18,6 +18,10 @@ from handfast.pki.pem import to_pem
 from handfast.server.bulk import BulkJob, BulkReport, batch_of
 from handfast.server.bulk_processes import run_bulk
 
+CODES = {
+    "rows-refused": "rows of a bulk issue were refused",
+}
+
 SECTION = "Certificates"
 _MOST_SHOWN = 20
 

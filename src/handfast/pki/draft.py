@@ -19,6 +19,10 @@ from handfast.pki.lifetime import format_lifetime
 from handfast.pki.names import Name, from_general_names
 from handfast.pki.profile import KeyUsage, Profile
 
+CODES = {
+    "lifetime-too-long": "the lifetime asked for is longer than the profile's or the issuer's",
+}
+
 _ExtensionType = TypeVar("_ExtensionType", bound=x509.ExtensionType)
 _Extension = x509.Extension[x509.ExtensionType]
 _SECOND = timedelta(seconds=1)

@@ -13,6 +13,16 @@ from handfast.findings import Finding, Severity
 from handfast.pki import der, pem
 from handfast.targets.contract import CrlForm, RenderedFile
 
+CODES = {
+    "crl-not-signed": "a CRL is not signed by the CA that it names",
+    "crl-missing": "a CA in the chain has no CRL",
+    "crl-without-end": "a CRL does not say when the next one comes",
+    "crl-not-yet": "a CRL is not valid yet",
+    "crl-expired": "a CRL has ended",
+    "crl-older": "a CRL is older than the one in use",
+    "crl-near-expiry": "a CRL ends soon",
+}
+
 # A program that gets no newer one in this time refuses everybody: time to notice, and to mend what publishes them.
 MARGIN = timedelta(hours=24)
 _REFERENCE = "RFC 5280 section 5.1.2"

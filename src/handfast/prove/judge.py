@@ -14,6 +14,10 @@ from handfast.pki.keys import PrivateKey
 from handfast.pki.names import Name, NameKind, from_general_names, parse_name
 from handfast.pki.oids import SERVER_AUTH
 
+CODES = {
+    "client-ca-is-no-ca": "what clients are said to come from is no CA's certificate",
+}
+
 _AGAIN = "issue one: handfast issue server NAME"
 
 

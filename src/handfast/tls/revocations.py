@@ -11,6 +11,10 @@ from handfast.errors import Malformed, Unacceptable
 from handfast.findings import Finding, Severity
 from handfast.pki import pem
 
+CODES = {
+    "crl-unusable": "a CRL is not signed by a CA of the clients, or does not say when it ends",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class IssuerList:

@@ -18,7 +18,7 @@ CODES = {
     "client-ca-is-no-ca": "what clients are said to come from is no CA's certificate",
 }
 
-_AGAIN = "issue one: handfast issue server NAME"
+_AGAIN = "issue one: handfast issue NAME"
 
 
 def require_fit(chain: Sequence[x509.Certificate], key: PrivateKey, names: Sequence[str], now: datetime) -> None:

@@ -74,7 +74,9 @@ def _text(file: str) -> str:
             data = stream.read()
         return bytes(data).decode()
     except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}", hint="check the path") from None
+        raise ConfigError(
+            f"{file} cannot be read: {(error.strerror or str(error)).lower()}", hint="check the path"
+        ) from None
     except UnicodeDecodeError:
         raise Malformed(f"{file} is not UTF-8 text", hint="save it as CSV in UTF-8") from None
 

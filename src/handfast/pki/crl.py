@@ -78,6 +78,15 @@ def encode_entry(serial: int, revoked_at: datetime, reason: x509.ReasonFlags | N
     return der.sequence((der.integer(serial), rest))
 
 
+def entry_frame(size: int, day: datetime, reason: x509.ReasonFlags | None = None) -> tuple[bytes, bytes, bytes]:
+    """What encode_entry() puts around a serial of `size` octets of DER (at most 20), for all moments of one day.
+
+    day: its midnight, UTC. Before the serial; between it and the time of the day (HHMMSSZ); and behind that.
+    """
+    time, behind = der.time(day), _REASONS[reason]
+    return b"\x30%c\x02%c" % (size + 2 + len(time) + len(behind), size), time[: -len(b"HHMMSSZ")], behind
+
+
 def join_crl(
     encoded_entries: Iterable[bytes | memoryview], header: CrlHeader, *, issuer: IssuerIdentity, key: PrivateKey
 ) -> bytes:

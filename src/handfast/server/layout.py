@@ -46,10 +46,11 @@ def publish_crl(directory: Path, authority: Authority, name: str | None = None) 
     data = authority.crl(issuer.name, published=published)
     make_directory(path.parent)
     write_atomically(path, data, mode=PUBLIC)
-    write_atomically(path.with_suffix(".pem"), _crl_pem(data), mode=PUBLIC)
-    bundle = [crl_path(directory, one).with_suffix(".pem") for one in authority.issuers]
-    text = b"".join(one.read_bytes() for one in bundle if one.exists())
-    write_atomically(path.parent / CRL_BUNDLE, text, mode=PUBLIC)
+    text = _crl_pem(data)
+    write_atomically(path.with_suffix(".pem"), text, mode=PUBLIC)
+    others = [crl_path(directory, one).with_suffix(".pem") for one in authority.issuers if one != issuer.name]
+    bundle = [one.read_bytes() for one in others if one.exists()]
+    write_atomically(path.parent / CRL_BUNDLE, b"".join((*bundle, text)) if bundle else text, mode=PUBLIC)
     return path
 
 

@@ -14,12 +14,11 @@ from handfast.ca.records import (
     IssuerRecord,
     Listing,
     Page,
-    Reason,
     Revocation,
 )
-from handfast.pki.crl import encode_entry
 from handfast.stores import listing as listings
 from handfast.stores import rows
+from handfast.stores.entries import Encoder
 from handfast.stores.rows import Row, serial_bytes
 
 Result = TypeVar("Result")
@@ -161,8 +160,9 @@ class SqlStore:
             "SELECT serial, revoked_at, reason, sequence FROM revocation "
             "WHERE issuer = ? AND id <= ? AND not_after >= ? ORDER BY id"
         )
+        encoder = Encoder(later)
         for piece in self.database.stream(sql, [issuer, until, rows.seconds(alive_at)]):
-            yield _entries(piece, later)
+            yield encoder.entries(piece)
 
     def last_crl(self, issuer: str) -> CrlRecord | None:
         found = self.database.read("SELECT * FROM crl WHERE issuer = ? ORDER BY number DESC LIMIT 1", [issuer])
@@ -248,14 +248,3 @@ def _above(prefix: bytes) -> bytes | None:
     """The first bytes that sort after everything with this prefix; None when there are none."""
     number = int.from_bytes(prefix, "big") + 1
     return number.to_bytes(len(prefix), "big") if number < 1 << 8 * len(prefix) else None
-
-
-def _entries(piece: list[Row], later: dict[bytes, int]) -> bytes:
-    return b"".join(
-        encode_entry(int.from_bytes(serial, "big"), rows.moment(at), FLAGS[reason])
-        for serial, at, reason, sequence in piece
-        if reason != "removeFromCRL" and (not later or later.get(serial, 0) == sequence)
-    )
-
-
-FLAGS = {reason.value: reason.flag for reason in Reason}

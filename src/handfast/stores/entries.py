@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 from handfast.ca.records import Reason
 from handfast.pki.crl import encode_entry, entry_frame
@@ -11,8 +12,14 @@ from handfast.stores.rows import SERIAL_SIZE, Row
 FLAGS = {reason.value: reason.flag for reason in Reason}
 _REMOVED = Reason.REMOVE_FROM_CRL.value
 _DAY = 86_400
-_MINUTES = tuple(b"%02d%02d" % divmod(minute, 60) for minute in range(1440))
-_SECONDS = tuple(b"%02dZ" % second for second in range(60))
+
+
+@cache
+def _clock() -> tuple[bytes, ...]:
+    """HHMMSSZ for each second of a day."""
+    minutes = [b"%02d%02d" % divmod(minute, 60) for minute in range(1440)]
+    seconds = [b"%02dZ" % second for second in range(60)]
+    return tuple(minute + second for minute in minutes for second in seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +34,16 @@ class Encoder:
 
     def entries(self, piece: Iterable[Row]) -> bytes:
         """The entries of rows of serial, revoked_at, reason and sequence, one after the other."""
-        later, frames = self.later, self._frames
+        later, frames, clock = self.later, self._frames, _clock()
         parts: list[bytes] = []
         for serial, at, reason, sequence in piece:
             if reason == _REMOVED or (later and later.get(serial, 0) != sequence):
                 continue
             # Then all octets of the serial stand in its DER: no zero in front is dropped or added.
             if 0 < serial[0] < 0x80:
-                day, second = divmod(at, _DAY)
-                before, date, behind = frames.get((day, reason)) or self._frame(day, reason)
-                parts += (before, serial, date, _MINUTES[second // 60], _SECONDS[second % 60], behind)
+                key = (at // _DAY, reason)
+                before, date, behind = frames[key] if key in frames else self._frame(*key)
+                parts += (before, serial, date, clock[at % _DAY], behind)
             else:
                 parts.append(encode_entry(int.from_bytes(serial, "big"), rows.moment(at), FLAGS[reason]))
         return b"".join(parts)

@@ -19,7 +19,7 @@ from handfast.stores.sql import SqlStore, Transaction
 Result = TypeVar("Result")
 # As long as the longest bulk transaction of another process takes on a slow disk, and much longer.
 BUSY_TIMEOUT = timedelta(seconds=60)
-_PIECE = 8192
+_PIECE = 1024
 _WORDS = {"{id}": "INTEGER PRIMARY KEY", "{blob}": "BLOB"}
 _APPEND_ONLY = ("certificate", "issued", "revocation", "crl", "audit")
 _IN_MEMORY = ":memory:"

@@ -1,5 +1,8 @@
 """Sign and publish the revocation lists (CRLs)."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -27,7 +30,8 @@ def command(issuers: tuple[str, ...], as_json: bool) -> None:
     """
     authority = opened()
     directory = Path(current_session().directory)
-    published, missing = _publish(authority, directory, issuers)
+    with _without_collector():
+        published, missing = _publish(authority, directory, issuers)
     rows = [_row(name, path) for name, path in published]
     if as_json:
         print_json({"published": rows, "missing": missing})
@@ -36,6 +40,16 @@ def command(issuers: tuple[str, ...], as_json: bool) -> None:
         print_table(columns, [[str(row[column.replace(" ", "_")]) for column in columns] for row in rows])
     if missing and not published:
         raise click.exceptions.Exit(2)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A million rows hold no cycles; looking for some takes a fifth of the time of a whole CRL."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _publish(

@@ -86,7 +86,7 @@ def label_for(subject: x509.Name, names: Sequence[Name]) -> str:
     """What the certificate is called, as its record has it: the common name, else the first name."""
     common = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if common:
-        return str(common[-1].value)
+        return str(common[0].value)
     return names[0].value if names else "certificate"
 
 

@@ -19,12 +19,12 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = PRIVATE, sync
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
-        _write(temporary, data.encode() if isinstance(data, str) else data, mode)
         try:
+            _write(temporary, data.encode() if isinstance(data, str) else data, mode)
             temporary.replace(path)
-        except OSError:
+        finally:
+            # After an interruption too: it may hold a private key. Once it is in place, there is none of this name.
             temporary.unlink(missing_ok=True)
-            raise
         if sync_directory:
             sync(path.parent)
     except OSError as error:
@@ -42,9 +42,6 @@ def _write(temporary: Path, data: bytes, mode: int) -> None:
             while position < len(rest):
                 position += os.write(descriptor, rest[position:])
         os.fsync(descriptor)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
     finally:
         os.close(descriptor)
 

@@ -20,6 +20,7 @@ MARKERS = {
     "targets": "target",
     "prove.programs": "program",
     "doctor": "probe",
+    "protocols": "routes",
 }
 
 

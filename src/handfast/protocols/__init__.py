@@ -1,0 +1,1 @@
+"""Protocols: bytes in, bytes out, (Request, Authority) → Response. One file = one protocol, found by its `routes`."""

@@ -47,6 +47,7 @@ CASES = (
     "sign cut.pem -p server www.example.org", "sign page.html -p server www.example.org",
     # what is looked for
     "show", "show nobody", "show ''", "show zz:zz", "show page.html", "show 00", "search", "list --state lost",
+    "show " + "1" * 5000, "show \udcff", "search \udcff",
     "list --limit 0", "list --limit many", "expiring --within never", "renew nobody", "rekey nobody",
     "revoke nobody --yes",
     "revoke alice --reason because --yes", "revoke", "hold nobody", "release alice", "release nobody",

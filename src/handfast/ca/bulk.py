@@ -1,6 +1,7 @@
 """Bulk issue: rows of CSV or JSON lines, each a certificate that is wanted (RFC 4180, JSON Lines)."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,10 @@ COLUMNS = ("name", "subject", "names", "profile", "lifetime")
 MAXIMUM_ROWS = 1_000_000
 _MOST_SHOWN = 20
 _NAME = re.compile(r"[\w@+=][\w@+=. -]{0,99}")
+# What the batch itself keeps beside the rows' directories.
+_TAKEN = frozenset({"batch.json"})
+# File systems take 255.
+_MOST_BYTES = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 _SEPARATORS = re.compile(r"[;\s]+")
 
@@ -88,15 +93,18 @@ def order_of(
 
 
 def _csv(text: str, source: str) -> Iterator[tuple[int, Mapping[str, object]]]:
+    # Line ends are left to the reader: one within quotes separates names.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        reader = csv.reader(text.splitlines(), strict=True)
         head = [cell.strip().lower() for cell in next(reader, [])]
         _check_head(head, source)
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 yield reader.line_num, _table(head, cells)
     except csv.Error as error:
-        raise Malformed(f"{source} is not CSV: {error}", hint="put texts with commas in double quotes") from None
+        raise Malformed(
+            f"{source} is not CSV at line {reader.line_num}: {error}", hint="put texts with commas in double quotes"
+        ) from None
 
 
 def _check_head(head: Sequence[str], source: str) -> None:
@@ -117,7 +125,7 @@ def _table(head: Sequence[str], cells: Sequence[str]) -> Mapping[str, object]:
 
 
 def _json_lines(text: str) -> Iterator[tuple[int, Mapping[str, object]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -134,7 +142,7 @@ def _row(number: int, table: Mapping[str, object]) -> Row:
         if key not in COLUMNS:
             raise Malformed(f"there is no column {key!r}", hint=nearest(key, COLUMNS))
     name = _text(table, "name")
-    if not _NAME.fullmatch(name) or name.endswith((".", " ")):
+    if not _can_be_directory(name):
         hint = "use up to 100 letters, digits and . _ - @ + =, and no dot at either end"
         raise Malformed(f"{name!r} cannot be the name of a row", hint=hint)
     profile, lifetime = _text(table, "profile"), _text(table, "lifetime")
@@ -148,6 +156,11 @@ def _row(number: int, table: Mapping[str, object]) -> Row:
     )
 
 
+def _can_be_directory(name: str) -> bool:
+    is_plain = _NAME.fullmatch(name) is not None and not name.endswith((".", " "))
+    return is_plain and name not in _TAKEN and len(name.encode()) <= _MOST_BYTES
+
+
 def _subject(text: str, name: str) -> x509.Name:
     if text:
         return parse_subject(text)
@@ -158,8 +171,12 @@ def _subject(text: str, name: str) -> x509.Name:
 
 def _names(value: object) -> Iterable[str]:
     if isinstance(value, list):
-        return [str(one) for one in value]
-    return [one for one in _SEPARATORS.split(str(value or "")) if one]
+        if not all(isinstance(one, str) for one in value):
+            raise Malformed("names must be texts", hint="write each name in quotes")
+        return value
+    if not isinstance(value, str | None):
+        raise Malformed("names must be a text or a list", hint='write ["a.example.org", "b.example.org"]')
+    return [one for one in _SEPARATORS.split(value or "") if one]
 
 
 def _text(table: Mapping[str, object], key: str) -> str:

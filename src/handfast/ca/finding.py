@@ -15,6 +15,8 @@ from handfast.pki.serial import serial_text
 LEAST_PREFIX = 8
 _HEX = re.compile(r"(?:0x)?[0-9a-f]+", re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]+")
+# A SHA-256 fingerprint with 0x before it; no serial is longer, in decimal either.
+_MOST_DIGITS = 66
 _MOST_LISTED = 10
 
 
@@ -61,7 +63,7 @@ def by_certificate(store: Store, certificate: x509.Certificate) -> CertificateRe
 
 def _by_number(store: Store, text: str) -> tuple[CertificateRecord, ...]:
     digits = text.replace(":", "")
-    if not _HEX.fullmatch(digits):
+    if len(digits) > _MOST_DIGITS or not _HEX.fullmatch(digits):
         return ()
     bare = digits.lower().removeprefix("0x")
     serials = {int(bare, 16)}
@@ -83,6 +85,8 @@ def _means(record: CertificateRecord, bare: str, serials: set[int]) -> bool:
 
 
 def _by_name(store: Store, text: str) -> tuple[CertificateRecord, ...]:
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return ()  # octets that are no text: nothing is on record by them
     spellings = {text.lower()}
     try:
         spellings.add(parse_name(text).value.lower())

@@ -1,6 +1,7 @@
 """May this requester have this certificate? Deny by default (design, section 6)."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -44,7 +45,7 @@ class NamePattern:
         if self.kind is NameKind.IP:
             return ipaddress.ip_address(name.value) in ipaddress.ip_network(self.text)
         if self.kind is NameKind.URI:
-            return name.value == self.text or (self.text.endswith("*") and name.value.startswith(self.text[:-1]))
+            return name.value == self.text or (self.text.endswith("*") and _is_below(name.value, self.text[:-1]))
         return name.value == self.text or (self.text.startswith("*") and name.value.endswith(self.text[1:]))
 
 
@@ -54,10 +55,11 @@ def parse_pattern(text: str) -> NamePattern:
     The star stands for a whole beginning of a host name or an e-mail address, and for a whole end of a URI: anywhere
     else it would cover names that its author did not think of.
     """
-    body = text.strip().lower()
+    body = text.strip()
     prefix, colon, rest = body.partition(":")
-    kind = NameKind(prefix) if colon and prefix in set(NameKind) else _kind_of(body)
-    body = rest if colon and prefix == kind else body
+    is_said = colon != "" and prefix.lower() in set(NameKind)
+    kind = NameKind(prefix.lower()) if is_said else _kind_of(body)
+    body = _as_names_are(kind, rest.strip() if is_said else body)
     if kind is NameKind.IP:
         return NamePattern(kind, _network(body, text))
     if not _STAR_STANDS_RIGHT[kind](body):
@@ -73,6 +75,22 @@ def _kind_of(body: str) -> NameKind:
         return NameKind.EMAIL
     head = body.partition("/")[0]
     return NameKind.IP if ":" in head or head.replace(".", "").isdigit() else NameKind.DNS
+
+
+def _as_names_are(kind: NameKind, body: str) -> str:
+    """In lower case where names are: the path of a URI and an e-mail address before its @ keep their case."""
+    if kind is NameKind.URI:
+        scheme, slashes, rest = body.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme.lower()}{slashes}{host.lower()}{slash}{path}"
+    local, at, domain = body.rpartition("@")
+    return f"{local}{at}{domain.lower()}"
+
+
+def _is_below(uri: str, beginning: str) -> bool:
+    # A reader who resolves dots would see a URI outside of the beginning.
+    segments = re.split(r"[/?#\\]", uri.lower().replace("%2e", ".").replace("%2f", "/"))
+    return uri.startswith(beginning) and not {".", ".."}.intersection(segments)
 
 
 def _network(body: str, text: str) -> str:

@@ -6,6 +6,7 @@ from handfast.ca.records import Listing
 from handfast.cli._authority import opened
 from handfast.cli._listing import MOST, print_pages
 from handfast.cli._options import authority_options, examples, json_option
+from handfast.errors import Malformed
 
 SECTION = "Certificates"
 
@@ -17,6 +18,8 @@ SECTION = "Certificates"
 @json_option
 def command(text: str, limit: int, as_json: bool) -> None:
     """List the certificates with TEXT in their subject or in one of their names, newest first."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise Malformed("the text to look for is not UTF-8", hint="give the part of the name in UTF-8")
     authority = opened()
     print_pages(
         authority,

@@ -85,4 +85,8 @@ def require_private(path: Path) -> None:
 def read_private(path: Path) -> bytes:
     """The contents of a file that only its owner may read. Raises ConfigError."""
     require_private(path)
-    return path.read_bytes()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise ConfigError(msg, hint="check the path, and who owns the file") from None

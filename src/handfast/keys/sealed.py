@@ -73,19 +73,20 @@ def _parse(data: bytes, source: str) -> tuple[dict[str, Any], bytes]:
         del header["sealed"]
         if not _is_bounded(header) or len(_bytes(header, "nonce")) != 12 or len(_bytes(header, "salt")) < 8:
             raise _damaged(source)
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
         raise _damaged(source) from None
     return header, sealed
 
 
 def _is_bounded(header: Mapping[str, Any]) -> bool:
-    lanes = int(header["lanes"])
+    lanes, memory_kib, iterations = header["lanes"], header["memory_kib"], header["iterations"]
     return (
-        header["kdf"] == "argon2id"
+        all(type(number) is int for number in (lanes, memory_kib, iterations))
+        and header["kdf"] == "argon2id"
         and header["cipher"] == "aes-256-gcm"
         and 1 <= lanes <= _MOST_LANES
-        and 8 * lanes <= int(header["memory_kib"]) <= _MOST_MEMORY_KIB
-        and 1 <= int(header["iterations"]) <= _MOST_ITERATIONS
+        and 8 * lanes <= memory_kib <= _MOST_MEMORY_KIB
+        and 1 <= iterations <= _MOST_ITERATIONS
         and isinstance(header["name"], str)
     )
 

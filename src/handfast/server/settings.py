@@ -57,7 +57,7 @@ def parse_settings(text: str, source: str = FILE) -> Settings:
     """The settings in the text of a handfast.toml. Raises ConfigError that names the key and what it may be."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{source} is not TOML: {error}", hint="mend that line; texts stand in quotes") from None
     known = {setting.name.split(".")[0] for setting in SETTINGS}
     for key in table:
@@ -112,13 +112,11 @@ def _urls(key: str, value: object) -> PublicationUrls:
     for name in table:
         if name not in known:
             raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known))
-    return PublicationUrls(
-        **{name: tuple(_url(f"{key}.{name}", one) for one in value) for name, value in table.items()}
-    )
+    texts = {name: _texts(f"{key}.{name}", value) for name, value in table.items()}
+    return PublicationUrls(**{name: tuple(_url(f"{key}.{name}", one) for one in urls) for name, urls in texts.items()})
 
 
-def _url(key: str, value: object) -> str:
-    text = _text(key, value)
+def _url(key: str, text: str) -> str:
     if not text.isascii() or not text.isprintable() or not text.startswith(("http://", "https://")) or " " in text:
         raise ConfigError(f"{key} must be a URL, not {text!r}", hint="write http://pki.example.org/{issuer}.crl")
     return text

@@ -20,6 +20,7 @@ from handfast.pki.subject import parse_subject
 CASES = (
     # init
     "init --no-passphrase ca", "init --no-passphrase empty.pem/below", "init --key rsa1024 new", "init --name '' new",
+    "init --no-passphrase --root-lifetime 1d --issuing-lifetime 2y new",
     "init --no-passphrase --root-lifetime soon new", "init --no-passphrase --root-lifetime -1d new",
     "init new", "init --passphrase-file absent new",
     "init --passphrase-file short.txt new", "init --passphrase-file empty.pem new",

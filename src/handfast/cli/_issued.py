@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from cryptography import x509
 
@@ -14,6 +15,8 @@ from handfast.keys.files import PRIVATE, PUBLIC, make_directory, sync, write_ato
 from handfast.pki.keys import PrivateKey
 from handfast.pki.pem import to_pem
 
+# File systems take 255 for a name.
+_MOST_BYTES = 200
 DIRECTORY = "issued"
 KEY, CERTIFICATE, CHAIN, FULL_CHAIN, ANCHOR = "key.pem", "cert.pem", "chain.pem", "fullchain.pem", "ca.pem"
 
@@ -50,7 +53,8 @@ def folder_for(label: str, out: str | None) -> Path:
 
 def folder_name(label: str) -> str:
     """The label as a directory name that no shell and no file system stumbles over."""
-    return re.sub(r"[^A-Za-z0-9._@+-]", "_", label.replace("*.", "wildcard.")).lstrip(".-")[:120] or "certificate"
+    plain = re.sub(r"[^\w.@+-]", "_", normalize("NFC", label.replace("*.", "wildcard."))).lstrip(".-")
+    return plain.encode("utf-8", "replace")[:_MOST_BYTES].decode("utf-8", "ignore") or "certificate"
 
 
 def require_free(folder: Path) -> None:

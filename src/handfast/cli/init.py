@@ -1,6 +1,8 @@
 """Make a new authority: a root CA and an issuing CA, or around yours."""
 
+from datetime import timedelta
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -9,6 +11,8 @@ from handfast.cli import _adopting
 from handfast.cli._authority import current_session, new_passphrase
 from handfast.cli._options import authority_options, examples, json_option
 from handfast.cli._output import note, print_fields, print_json, say
+from handfast.cli._session import DEFAULT_CA
+from handfast.errors import ConfigError
 from handfast.pki.keys import KeyKind
 from handfast.pki.lifetime import parse_lifetime
 from handfast.server.founding import Plan, create_authority
@@ -66,6 +70,7 @@ def command(
         root_lifetime=parse_lifetime(root_lifetime) if root_lifetime else None,
         issuing_lifetime=parse_lifetime(issuing_lifetime) if issuing_lifetime else None,
     )
+    _require_nested(plan.root_lifetime, plan.issuing_lifetime)
     if subordinate or certificates or private_key:
         brought = _adopting.brought_along(certificates, private_key, subordinate=subordinate)
         _adopting.found(place, plan, brought, passphrase=new_passphrase(none=no_passphrase), as_json=as_json)
@@ -75,6 +80,12 @@ def command(
         _print(authority, place, encrypted=not no_passphrase, as_json=as_json)
     finally:
         authority.store.close()
+
+
+def _require_nested(root: timedelta | None, issuing: timedelta | None) -> None:
+    if root is not None and issuing is not None and issuing > root:
+        hint = "no certificate outlives its issuer: give the root the longer lifetime"
+        raise ConfigError("--issuing-lifetime is longer than --root-lifetime", hint=hint)
 
 
 def _print(authority: Authority, place: Path, *, encrypted: bool, as_json: bool) -> None:
@@ -100,4 +111,5 @@ def _print(authority: Authority, place: Path, *, encrypted: bool, as_json: bool)
     )
     if not encrypted:
         note("the keys are not encrypted: whoever reads them can make certificates")
-    say("next: handfast issue --profile client alice")
+    elsewhere = "" if place == Path(DEFAULT_CA) else f"--ca {quote(str(place))} "
+    say(f"next: handfast issue {elsewhere}--profile client alice")

@@ -1,5 +1,6 @@
 """See it all work in a minute: a CA, real servers, and who is let in."""
 
+import json
 import tempfile
 import threading
 import time
@@ -7,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -121,14 +123,17 @@ def _end(directory: Path | None) -> None:
     say("  servers/      what each server was configured with, and its log")
     say()
     say("A server to talk to, until Ctrl-C:")
-    say(f"handfast quickstart --serve {directory}")
+    say(f"handfast quickstart --serve {quote(str(directory))}")
     say()
     say("Then, in another terminal, curl:")
-    say(f"curl --cert {alice}/fullchain.pem --key {alice}/key.pem --cacert {root} {url}")
+    chain, key = str(alice / "fullchain.pem"), str(alice / "key.pem")
+    say(f"curl --cert {quote(chain)} --key {quote(key)} --cacert {quote(str(root))} {url}")
     say()
     say("Python (pip install requests):")
-    say("python3 -c \"import requests; print(requests.get('" + url + "',")
-    say(f"  cert=('{alice}/fullchain.pem', '{alice}/key.pem'), verify='{root}').text)\"")
+    # JSON's texts are Python's too, and leave the shell's single quotes free.
+    words = [json.dumps(word, ensure_ascii=False) for word in (url, chain, key, str(root))]
+    program = "import requests; print(requests.get({},\n  cert=({}, {}), verify={}).text)".format(*words)
+    say(f"python3 -c {quote(program)}")
     say()
     say(f"A browser: trust {root} as an authority for web sites, import")
     say(f"{alice}/alice.p12 with the password in {alice}/password.txt, open {url}")

@@ -11,6 +11,16 @@ from handfast.cli._which import find
 SECTION = "Certificates"
 
 
+def reason_of(_context: click.Context, _parameter: click.Parameter, text: str) -> Reason:
+    """The reason, however it is spelled: keyCompromise, key-compromise, KEY_COMPROMISE."""
+    spelled = text.lower().replace("-", "").replace("_", "")
+    for reason in REVOCATION_REASONS:
+        if reason.value.lower() == spelled:
+            return reason
+    known = ", ".join(reason.value for reason in REVOCATION_REASONS)
+    raise click.BadParameter(f"{text!r} is no reason to revoke; the reasons are: {known}")
+
+
 @click.command(
     epilog=examples(
         "handfast revoke alice",
@@ -21,7 +31,7 @@ SECTION = "Certificates"
 @click.argument("which", metavar="CERTIFICATE")
 @click.option(
     "--reason",
-    type=click.Choice([reason.value for reason in REVOCATION_REASONS], case_sensitive=False),
+    callback=reason_of,
     default=Reason.UNSPECIFIED.value,
     metavar="REASON",
     help="keyCompromise, superseded, affiliationChanged, cessationOfOperation ... [unspecified]",
@@ -29,7 +39,7 @@ SECTION = "Certificates"
 @yes_option
 @authority_options
 @json_option
-def command(which: str, reason: str, yes: bool, as_json: bool) -> None:
+def command(which: str, reason: Reason, yes: bool, as_json: bool) -> None:
     """Revoke a certificate: it never becomes good again.
 
     CERTIFICATE is a serial, at least 8 digits of a fingerprint, a name or a file. What it was taken to mean is shown;
@@ -37,4 +47,4 @@ def command(which: str, reason: str, yes: bool, as_json: bool) -> None:
     """
     authority = opened()
     record = find(authority, which, alive=True)
-    carry_out(authority, record, "revoke", lambda: authority.revoke(record, Reason(reason)), yes=yes, as_json=as_json)
+    carry_out(authority, record, "revoke", lambda: authority.revoke(record, reason), yes=yes, as_json=as_json)

@@ -27,7 +27,7 @@ from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.draft import Holder, draft_certificate
 from handfast.pki.issuer_identity import self_issuer
-from handfast.pki.keys import KeyKind, PrivateKey
+from handfast.pki.keys import KeyKind, PrivateKey, describe_key, kind_of
 from handfast.pki.subject import parse_subject
 from handfast.server.assembly import Parts, assemble, issuer_of, open_parts, utc_now
 from handfast.server.layout import der_of, publish_crl, write_certificates
@@ -173,9 +173,16 @@ def require_free_name(parts: Parts, name: str) -> None:
 
 
 def key_for(parts: Parts, name: str, kind: KeyKind) -> tuple[PrivateKey, bool]:
-    """A new key, kept, and whether it is encrypted; or the one that an interrupted attempt left without an issuer."""
+    """A new key, kept, and whether it is encrypted; or the one that an interrupted attempt left without an issuer.
+
+    Raises Conflict when what was left is of another kind.
+    """
     if name in parts.keys.names():
-        return parts.keys.load(name), parts.keys.is_encrypted(name)
+        left = parts.keys.load(name)
+        if kind_of(left.public_key()) is not kind:
+            msg = f"an interrupted attempt left a key {name}: {describe_key(left.public_key())}, not {kind}"
+            raise Conflict(msg, hint=f"take that key for the issuer with --key, or move the key {name} away")
+        return left, parts.keys.is_encrypted(name)
     key = generate_key(kind)
     return key, parts.keys.save(name, key)
 

@@ -54,15 +54,25 @@ class Settings:
 
 
 def parse_settings(text: str, source: str = FILE) -> Settings:
-    """The settings in the text of a handfast.toml. Raises ConfigError that names the key and what it may be."""
+    """The settings in the text of a handfast.toml. Raises ConfigError that names the file, the key, what it may be."""
     try:
-        table = tomllib.loads(text)
+        return _settings(_toml(text))
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error.message}", hint=error.hint) from None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{source} is not TOML: {error}", hint="mend that line; texts stand in quotes") from None
+        raise ConfigError(f"this is not TOML: {error}", hint="mend that line; texts stand in quotes") from None
+
+
+def _settings(table: Mapping[str, Any]) -> Settings:
     known = {setting.name.split(".")[0] for setting in SETTINGS}
     for key in table:
         if key not in known:
-            raise ConfigError(f"{source} has an unknown setting {key!r}", hint=nearest(key, known))
+            raise ConfigError(f"there is no setting {key!r}", hint=nearest(key, known))
     tables = {name: _table(name, value) for name, value in _table("profiles", table.get("profiles", {})).items()}
     allowed = {
         name: tuple(parse_pattern(one) for one in _texts(f"profiles.{name}.allowed_names", value.pop("allowed_names")))

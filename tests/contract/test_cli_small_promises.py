@@ -1,0 +1,79 @@
+"""Small promises of the commands, each of which was broken once."""
+
+import json
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from handfast.ca.records import Reason
+from handfast.cli import run
+from handfast.cli._issued import folder_name
+from handfast.cli.quickstart import _end
+from handfast.cli.revoke import reason_of
+from handfast.errors import ConfigError
+from handfast.server.settings import parse_settings
+
+
+@pytest.mark.parametrize("spelled", ["keyCompromise", "key-compromise", "KEY_COMPROMISE", "keycompromise"])
+def test_a_reason_may_be_spelled_as_people_spell_it(spelled: str) -> None:
+    assert reason_of(_context(), _parameter(), spelled) is Reason.KEY_COMPROMISE
+
+
+def test_a_hold_is_no_reason_to_revoke() -> None:
+    with pytest.raises(click.BadParameter):
+        reason_of(_context(), _parameter(), "certificateHold")
+
+
+def test_people_whose_names_differ_by_an_accent_have_folders_of_their_own() -> None:
+    assert folder_name("Zoë") != folder_name("Zoé")
+    assert folder_name("Zoe\u0308") == folder_name("Zoë")
+    assert len(folder_name("ü" * 300).encode()) <= 255
+    assert "/" not in folder_name("../../etc/passwd")
+    assert not folder_name("../../etc/passwd").startswith(".")
+
+
+def test_a_wrong_profile_is_told_with_its_file() -> None:
+    with pytest.raises(ConfigError, match=r"there/handfast\.toml: profiles\.x\.lifetim"):
+        parse_settings("[profiles.x]\nlifetim = '1d'\n", "there/handfast.toml")
+
+
+def test_init_elsewhere_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "my ca"
+    assert run(["init", "--no-passphrase", str(place)]) == 0
+    said = capsys.readouterr().out
+    assert shlex.split(said.splitlines()[-1])[1:6] == ["handfast", "issue", "--ca", str(place), "--profile"]
+
+
+def test_a_key_of_another_kind_that_was_left_is_not_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--no-passphrase"]) == 0
+    (tmp_path / "handfast-ca/keys/second.key").write_bytes((tmp_path / "handfast-ca/keys/root.key").read_bytes())
+    (tmp_path / "handfast-ca/keys/second.key").chmod(0o600)
+    assert run(["issuer", "new", "second", "--key", "p384", "--no-passphrase"]) == 1
+    assert "interrupted attempt left a key second" in capsys.readouterr().err
+    assert run(["issuer", "new", "second", "--key", "p256", "--no-passphrase"]) == 0
+
+
+def test_the_lines_to_paste_bear_a_space_in_the_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my tls"
+    folder.mkdir()
+    _end(folder)
+    lines = capsys.readouterr().out.split("\n")
+    curl = next(line for line in lines if line.startswith("curl "))
+    assert shlex.split(curl)[2] == f"{folder}/issued/alice/fullchain.pem"
+    start = next(number for number, line in enumerate(lines) if line.startswith("python3 "))
+    program = shlex.split("\n".join(lines[start : start + 2]))[2]
+    compile(program, "pasted", "exec")
+    assert json.dumps(f"{folder}/issued/alice/key.pem") in program
+
+
+def _context() -> click.Context:
+    return click.Context(click.Command("revoke"))
+
+
+def _parameter() -> click.Parameter:
+    return click.Option(["--reason"])

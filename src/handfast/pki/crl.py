@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 
 from handfast.errors import ConfigError
 from handfast.pki import der
 from handfast.pki.issuer_identity import IssuerIdentity
-from handfast.pki.keys import PrivateKey, hash_for
+from handfast.pki.keys import PrivateKey
 from handfast.pki.pem import one_crl
+from handfast.pki.signing import sign, signature_algorithm
 
 _VERSION_2 = b"\x02\x01\x01"
-_RSA_PADDING = padding.PKCS1v15()
 _REASON_CODES = {
     x509.ReasonFlags.key_compromise: 1,
     x509.ReasonFlags.ca_compromise: 2,
@@ -97,9 +95,9 @@ def join_crl(
     if key.public_key() != issuer.public_key:
         msg = "the key of the issuing CA does not belong to its certificate"
         raise ConfigError(msg, hint="restore the key that belongs to the certificate")
-    algorithm = _algorithm(key)
+    algorithm = signature_algorithm(key)
     signed = _signed_part(tuple(encoded_entries), header, issuer=issuer, algorithm=algorithm)
-    signature = _sign(key, signed)
+    signature = sign(key, signed)
     return der.sequence((signed, algorithm, der.encode(der.BIT_STRING, b"\0" + signature)))
 
 
@@ -147,52 +145,6 @@ def _extensions(header: CrlHeader, issuer: IssuerIdentity) -> list[tuple[x509.Ex
 
 
 def _encode_extension(value: x509.ExtensionType, *, critical: bool) -> bytes:
-    oid = _encode_oid(value.oid.dotted_string)
+    oid = der.object_identifier(value.oid.dotted_string)
     flag = b"\x01\x01\xff" if critical else b""
     return der.sequence((oid, flag, der.encode(der.OCTET_STRING, value.public_bytes())))
-
-
-def _encode_oid(dotted: str) -> bytes:
-    first, second, *rest = map(int, dotted.split("."))
-    content = bytearray()
-    for arc in (first * 40 + second, *rest):
-        septets = [arc & 0x7F]
-        while arc := arc >> 7:
-            septets.append(0x80 | (arc & 0x7F))
-        content += bytes(reversed(septets))
-    return der.encode(der.OBJECT_IDENTIFIER, bytes(content))
-
-
-_ECDSA = {
-    hashes.SHA256: "1.2.840.10045.4.3.2",
-    hashes.SHA384: "1.2.840.10045.4.3.3",
-    hashes.SHA512: "1.2.840.10045.4.3.4",
-}
-_PURE: tuple[tuple[type, str], ...] = (
-    (ed25519.Ed25519PrivateKey, "1.3.101.112"),
-    (mldsa.MLDSA44PrivateKey, "2.16.840.1.101.3.4.3.17"),
-    (mldsa.MLDSA65PrivateKey, "2.16.840.1.101.3.4.3.18"),
-    (mldsa.MLDSA87PrivateKey, "2.16.840.1.101.3.4.3.19"),
-)
-
-
-def _algorithm(key: PrivateKey) -> bytes:
-    """The AlgorithmIdentifier of a signature by this key (RFC 4055 section 5, RFC 5758, RFC 8410, RFC 9881)."""
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return der.sequence((_encode_oid(_ECDSA[type(hash_for(key))]),))  # type: ignore[index]  # an EC key has a hash
-    if isinstance(key, rsa.RSAPrivateKey):
-        return der.sequence((_encode_oid("1.2.840.113549.1.1.11"), b"\x05\x00"))
-    for cls, dotted in _PURE:
-        if isinstance(key, cls):
-            return der.sequence((_encode_oid(dotted),))
-    msg = f"a key of the class {type(key).__name__} cannot sign CRLs"
-    raise ConfigError(msg, hint="use an EC, RSA, Ed25519 or ML-DSA key for the CA")
-
-
-def _sign(key: PrivateKey, data: bytes) -> bytes:
-    algorithm = hash_for(key)
-    if isinstance(key, ec.EllipticCurvePrivateKey) and algorithm:
-        return key.sign(data, ec.ECDSA(algorithm))
-    if isinstance(key, rsa.RSAPrivateKey) and algorithm:
-        return key.sign(data, _RSA_PADDING, algorithm)
-    return key.sign(data)  # type: ignore[call-arg]  # what is left signs without a hash of its own

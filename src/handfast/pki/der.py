@@ -15,6 +15,7 @@ UTC_TIME = 0x17
 GENERALIZED_TIME = 0x18
 SEQUENCE = 0x30
 SET = 0x31
+NULL = b"\x05\x00"
 _TWO = tuple(b"%02d" % number for number in range(100))
 _HINT = "the data is damaged or cut off; fetch or export it again"
 
@@ -51,6 +52,23 @@ def sequence(parts: Iterable[bytes | memoryview]) -> bytes:
 def integer(number: int) -> bytes:
     """A non-negative INTEGER."""
     return encode(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def object_identifier(dotted: str) -> bytes:
+    """An OBJECT IDENTIFIER, from its numbers with dots between."""
+    first, second, *rest = map(int, dotted.split("."))
+    content = bytearray()
+    for arc in (first * 40 + second, *rest):
+        septets = [arc & 0x7F]
+        while arc := arc >> 7:
+            septets.append(0x80 | (arc & 0x7F))
+        content += bytes(reversed(septets))
+    return encode(OBJECT_IDENTIFIER, bytes(content))
+
+
+def generalized_time(moment: datetime) -> bytes:
+    """GeneralizedTime in whole seconds, as OCSP wants it in every year (RFC 6960 section 4.2.1)."""
+    return encode(GENERALIZED_TIME, f"{moment.astimezone(UTC):%Y%m%d%H%M%SZ}".encode())
 
 
 def time(moment: datetime) -> bytes:

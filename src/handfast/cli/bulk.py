@@ -57,15 +57,25 @@ def command(file: str, out: str, profile: str, key_kind: str, jobs: int | None, 
     job = BulkJob(rows=rows, out=place, batch=batch_of(place), profile=profile, key_kind=KeyKind(key_kind))
     write_atomically(place / "ca.pem", to_pem(issuer.anchor), mode=PUBLIC)
     authority.store.close()
-    with progress_line() as report:
-        result = run_bulk(
-            directory,
-            job,
-            jobs=jobs or os.cpu_count() or 1,
-            passphrase=passphrase_source(current_session()),
-            progress=lambda now: report("issued", f"{now.done:,} of {len(rows):,}"),
-        )
+    result = _run(directory, job, jobs or os.cpu_count() or 1)
     _print(result, place, as_json=as_json)
+
+
+def _run(directory: Path, job: BulkJob, jobs: int) -> BulkReport:
+    done = 0
+    with progress_line() as report:
+
+        def progress(now: BulkReport) -> None:
+            nonlocal done
+            done = now.done
+            report("issued", f"{done:,} of {len(job.rows):,}")
+
+        try:
+            passphrase = passphrase_source(current_session())
+            return run_bulk(directory, job, jobs=jobs, passphrase=passphrase, progress=progress)
+        except KeyboardInterrupt:
+            note(f"interrupted after {done:,} of {len(job.rows):,}; the same command goes on where it stopped")
+            raise
 
 
 def _text(file: str) -> str:

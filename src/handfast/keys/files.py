@@ -1,6 +1,7 @@
 """Files that a crash leaves whole or absent: temporary file, fsync, rename, fsync of the directory."""
 
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from handfast.errors import ConfigError
 
 PRIVATE = 0o600
 PUBLIC = 0o644
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.new")
 
 
 def write_atomically(path: Path, data: bytes | str, *, mode: int = PRIVATE, sync_directory: bool = True) -> None:
@@ -44,6 +46,16 @@ def _write(temporary: Path, data: bytes, mode: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sweep(directory: Path) -> None:
+    """Remove what a killed write_atomically() left in a directory that is there: it may hold a private key.
+
+    Only for a directory in which nobody writes now.
+    """
+    for name in os.listdir(directory):  # noqa: PTH208  # Path objects for a million names cost seconds
+        if _TEMPORARY.fullmatch(name):
+            (directory / name).unlink(missing_ok=True)
 
 
 def sync(directory: Path) -> None:

@@ -1,9 +1,13 @@
 """Bulk issue into a directory: keys first, then the record, then the certificates; what was interrupted is resumed."""
 
+import fcntl
 import json
+import os
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +16,8 @@ from handfast.ca.authority import Authority
 from handfast.ca.bulk import Row, order_of
 from handfast.ca.order import Issued, Order
 from handfast.ca.records import CertificateRecord, RecordStatus
-from handfast.errors import ConfigError, Conflict, RequestError
-from handfast.keys.files import PUBLIC, make_directory, read_private, sync, write_atomically
+from handfast.errors import ConfigError, Conflict, RequestError, Unavailable
+from handfast.keys.files import PUBLIC, make_directory, read_private, sweep, sync, write_atomically
 from handfast.keys.generate import generate_key
 from handfast.pki.keys import KeyKind, PrivateKey, key_identifier
 from handfast.pki.pem import one_key, to_pem
@@ -26,6 +30,8 @@ CERTIFICATE = "fullchain.pem"
 _BATCH = "batch.json"
 # So many files are on their way to the disk at once: it writes them together.
 _WRITERS = 16
+# The processes of a run that was killed notice it after the chunk that they are at.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +81,35 @@ def batch_of(out: Path) -> str:
     return batch
 
 
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Nobody else issues into this directory meanwhile. Raises Unavailable when somebody does, for half a minute."""
+    descriptor = os.open(out / _BATCH, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        end = time.monotonic() + _PATIENCE
+        while not _locked(descriptor):
+            if time.monotonic() > end:
+                hint = "wait until it is done, or issue into another directory"
+                raise Unavailable(f"another bulk issue is at work in {out}", hint=hint)
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def issue_rows(authority: Authority, job: BulkJob) -> Iterator[BulkReport]:
-    """Issue the rows in chunks; a report after each. The store has each chunk before its certificates are written."""
+    """Issue the rows in chunks; a report after each. The store has each chunk before its certificates are written.
+
+    What a killed run left half-written is removed: be alone_in() the directory.
+    """
     with ThreadPoolExecutor(_WRITERS) as pool:
         for start in range(0, len(job.rows), CHUNK):
             yield _Chunk(authority, job, job.rows[start : start + CHUNK], pool.map).issue()
@@ -100,6 +133,9 @@ class _Chunk:
 
     def issue(self) -> BulkReport:
         names = [row.name for row in self.rows]
+        for name in names:
+            if (self.job.out / name).is_dir():
+                sweep(self.job.out / name)
         known = {
             one.batch_row.row: one for one in self.authority.store.by_batch(self.job.batch, names) if one.batch_row
         }

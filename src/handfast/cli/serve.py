@@ -1,0 +1,70 @@
+"""Serve the authority: enrollment, revocation and the API over HTTPS."""
+
+import ssl
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from handfast.cli._authority import current_session, passphrase_source
+from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._output import print_json, say
+from handfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from handfast.server.serving import Opened
+
+SECTION = "The authority"
+
+
+@click.command(
+    epilog=examples(
+        "handfast serve",
+        "handfast serve --listen :8443 --http :8080 --name ca.example.org",
+        "handfast serve --store postgresql://handfast@db.example.org/handfast",
+    )
+)
+@click.option("--listen", metavar="HOST:PORT", help="Where to answer HTTPS [127.0.0.1:8443].")
+@click.option("--http", metavar="HOST:PORT", help="Where to answer plain HTTP: CRLs, OCSP, CA certificates.")
+@click.option("--name", "names", metavar="NAME", multiple=True, help="What clients call the service; may be repeated.")
+@click.option("--store", metavar="KIND:PLACE", help="The store, instead of the one in handfast.toml.")
+@authority_options
+@json_option
+def command(
+    listen: str | None, http: str | None, names: tuple[str, ...], store: str | None, as_json: bool
+) -> None:
+    """Answer clients until stopped by Ctrl-C or SIGTERM.
+
+    HTTPS asks clients for a certificate and demands it where a request needs one. The service's own certificate comes
+    from its own authority and is renewed by itself; SIGHUP renews it at once. The log goes to stderr: lines for people
+    on a terminal, JSON elsewhere.
+    """
+    require_extra()
+    from handfast.server.assembly import open_parts
+    from handfast.server.log import to_stderr
+    from handfast.server.serving import serve
+    from handfast.server.service import service_of
+
+    session = current_session()
+    passphrase = passphrase_source(session)
+    parts = open_parts(Path(session.directory), passphrase=passphrase, store=store)
+    click.get_current_context().call_on_close(parts.store.close)
+    service = service_of(parts, log=to_stderr())
+    plan = parts.settings.serve.plan(listen=listen, http=http, names=names)
+    serve(service, plan, passphrase, lambda opened: _print_opened(opened, as_json))
+
+
+def require_extra() -> None:
+    """Raise ConfigError, with the command to run, when what the service needs is not installed."""
+    try:
+        import httptools
+        import uvicorn
+    except ImportError as error:
+        msg = f"`handfast serve` needs the package {error.name}, which is not installed"
+        raise ConfigError(msg, hint="run: pip install 'handfast[server]'") from None
+    del httptools, uvicorn
+
+
+def _print_opened(opened: "Opened", as_json: bool) -> None:
+    pass

@@ -1,0 +1,162 @@
+"""The service as an ASGI application: from bytes to a protocol's Request, and from its Response to bytes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from handfast.ca.authority import Authority
+from handfast.errors import HandfastError, RequestError
+from handfast.protocols.exchange import Request, Response, Route
+from handfast.server.bodies import Receive, read_body, replayed
+from handfast.server.health import LIVE, READY, Health
+from handfast.server.limits import Limits
+from handfast.server.peers import SCOPE_KEY, Visitor, require_standing
+from handfast.server.problems import INTERNAL_HINT, problem, problem_of
+from handfast.server.routing import Router
+from handfast.server.service import Service
+from handfast.server.workers import Workers
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+API = "/api"
+_PIECE = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One listener's application. is_secure: over TLS. api: what answers below /api; None on plain HTTP."""
+
+    service: Service
+    router: Router
+    limits: Limits
+    workers: Workers
+    health: Health
+    is_secure: bool
+    api: Application | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. No error escapes: this is the outermost frame of the service."""
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if self.api is not None and (path == API or path.startswith(API + "/")):
+            response = await self._guarded(scope, self._below(self.api, scope, receive, send))
+        else:
+            response = await self._guarded(scope, self._answer(scope, receive))
+        if response is not None:
+            await self._send(response, send, scope["method"])
+
+    async def _guarded(self, scope: Scope, answer: Awaitable[Response | None]) -> Response | None:
+        try:
+            return await answer
+        except HandfastError as error:
+            if not isinstance(error, RequestError):
+                self.service.log("request.failed", path=scope["path"], error=type(error).__name__, why=error.message)
+            return problem_of(error)
+        except Exception as error:  # noqa: BLE001  # the outermost frame
+            # On record with its place in the code, and without what it was about.
+            self.service.log("request.failed", path=scope["path"], error=type(error).__name__, where=_where(error))
+            return problem(500, "the service failed", hint=INTERNAL_HINT)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+        """None when the client has gone."""
+        method, path = scope["method"], scope["path"]
+        if path == LIVE:
+            return self.health.live()
+        if path == READY:
+            return await self.workers.run(self.health.ready)
+        found = self.router.find(method, path)
+        if found.route is None:
+            return _no_route(found.methods)
+        headers = _headers(scope)
+        body = await read_body(receive, headers, most=found.route.largest_body, within=self.limits.body)
+        if body.is_gone or body.refusal is not None:
+            return body.refusal
+        visitor: Visitor = scope[SCOPE_KEY]
+        request = Request(
+            method=method,
+            path=path,
+            peer=visitor.peer,
+            parameters=found.parameters,
+            query=scope["query_string"].decode("ascii", "replace"),
+            headers=headers,
+            body=body.data,
+            is_secure=self.is_secure,
+        )
+        return await self.workers.run(partial(handle, found.route, request, self.service.authority))
+
+    async def _below(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        """Hand on to the application that is mounted at /api, within the same bounds; None when it has answered."""
+        visitor: Visitor = scope[SCOPE_KEY]
+        if visitor.peer.chain:
+            await self.workers.run(partial(require_standing, self.service.authority, visitor.peer))
+        limits = self.limits
+        body = await read_body(receive, _headers(scope), most=limits.largest_api_body, within=limits.body)
+        if body.is_gone or body.refusal is not None:
+            return body.refusal
+        inner = {**scope, "root_path": scope.get("root_path", "") + API}
+        has_begun = False
+
+        async def noting(message: MutableMapping[str, Any]) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        failure = await self._guarded(scope, _run(application, inner, replayed(body.data, receive), noting))
+        return None if has_begun else failure
+
+    async def _send(self, response: Response, send: Send, method: str) -> None:
+        await send({"type": "http.response.start", "status": response.status, "headers": _head(response)})
+        body = b"" if method == "HEAD" else response.body
+        if len(body) <= _PIECE:
+            await send({"type": "http.response.body", "body": body})
+            return
+        for start in range(0, len(body), _PIECE):
+            piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
+            # A client that takes nothing holds neither the connection nor the answer for ever.
+            async with asyncio.timeout(self.limits.stall.total_seconds()):
+                await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+def handle(route: Route, request: Request, authority: Authority) -> Response:
+    """The route's answer; none for a peer whose certificate no longer stands."""
+    require_standing(authority, request.peer)
+    return route.handle(request, authority)
+
+
+async def _run(application: Application, scope: Scope, receive: Receive, send: Send) -> None:
+    await application(scope, receive, send)
+
+
+def _no_route(methods: tuple[str, ...]) -> Response:
+    if methods:
+        return problem(405, "this path does not know the method", headers={"allow": ", ".join(methods)})
+    return problem(404, "there is nothing at this path")
+
+
+def _headers(scope: Scope) -> Mapping[str, str]:
+    """By name in lower case; of several with one name, all, joined (RFC 9110 section 5.3)."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _head(response: Response) -> list[tuple[bytes, bytes]]:
+    head = [(b"content-length", str(len(response.body)).encode()), (b"x-content-type-options", b"nosniff")]
+    if response.media_type:
+        head.append((b"content-type", response.media_type.encode("latin-1")))
+    head += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
+    return head
+
+
+def _where(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

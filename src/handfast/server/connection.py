@@ -1,0 +1,137 @@
+"""One HTTP connection: uvicorn's protocol with the peer in the ASGI scope, a bounded head, and a clock on the head.
+
+The one place that depends on uvicorn's inside (its HttpToolsProtocol), which brings none of these.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from handfast.server.limits import Limits
+from handfast.server.log import Log
+from handfast.server.peers import SCOPE_KEY, Visitor
+from handfast.server.problems import problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What all connections of a listener have in common. visitor_of: from the address and the ssl object."""
+
+    config: Config
+    state: ServerState
+    limits: Limits
+    log: Log
+    visitor_of: Callable[[str, Any], Visitor]
+
+
+class Connection(HttpToolsProtocol):
+    """A connection. Subclassed because uvicorn has no other way in; nothing else of it is used or changed."""
+
+    def __init__(self, terms: Terms, loop: asyncio.AbstractEventLoop, gone: Callable[[], None]) -> None:
+        """Before anything has come. gone: called when it has ended."""
+        super().__init__(config=terms.config, server_state=terms.state, app_state={}, _loop=loop)
+        self.terms = terms
+        self.is_up = False
+        self._gone = gone
+        self._head_size = 0
+        self._in_head = False
+        self._refusal = 400
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """The handshake is over: who is it?"""
+        self.is_up = True
+        super().connection_made(transport)
+        secured = transport.get_extra_info("ssl_object")
+        self.visitor = self.terms.visitor_of(self.client[0] if self.client else "", secured)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end."""
+        self._unwatch()
+        super().connection_lost(exc)
+        self._gone()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes: parse them, and see that a head does not take too long."""
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > self.terms.limits.largest_head:
+                self._refusal = 431
+                self.send_400_response("")
+                return
+        super().data_received(data)
+        if self._deadline is None and (self._in_head or self._is_waiting()):
+            self._watch()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a head."""
+        super().on_message_begin()
+        self._in_head, self._head_size = True, 0
+        self.scope[SCOPE_KEY] = self.visitor  # type: ignore[typeddict-unknown-key]  # a key of our own
+        if self.visitor.extension:
+            self.scope["extensions"] = {"tls": self.visitor.extension}  # type: ignore[typeddict-item]  # the specification is wider
+
+    def on_headers_complete(self) -> None:
+        """The end of a head. Raises, and so ends the parsing, for one that is too large."""
+        self._in_head = False
+        self._unwatch()
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        limits = self.terms.limits
+        if size > limits.largest_head or len(self.headers) > limits.most_headers:
+            self._refusal = 431
+            raise httptools.HttpParserError
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, and end. The words are ours: a parser's may hold what the client sent."""
+        if self.transport.is_closing():
+            return
+        status, self._in_head = self._refusal, False
+        self._unwatch()
+        words = {400: "this is no HTTP request", 408: "the head of the request did not come in time"}
+        answer = problem(status, words.get(status, "the head of the request is too large"))
+        self.terms.log("request.refused", status=status, peer=self.visitor.peer.address)
+        lines = {"content-type": answer.media_type, "content-length": str(len(answer.body)), "connection": "close"}
+        self.transport.write(STATUS_LINE[status] + _lines(lines) + answer.body)
+        self.transport.close()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came for as long as a connection may idle. What it did not take by now it does not get."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def is_idle(self) -> bool:
+        """True between two requests."""
+        return not self._in_head and (self.cycle is None or self.cycle.response_complete)
+
+    def _is_waiting(self) -> bool:
+        return self.timeout_keep_alive_task is None and self.is_idle()
+
+    def _watch(self) -> None:
+        self._deadline = self.loop.call_later(self.terms.limits.head.total_seconds(), self._too_slow)
+
+    def _unwatch(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self._in_head:
+            self._refusal = 408
+            self.send_400_response("")
+        else:
+            self.transport.abort()
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join([*(f"{name}: {value}\r\n" for name, value in headers.items()), "\r\n"]).encode("latin-1")

@@ -1,0 +1,187 @@
+"""A listener: accepts connections within a bound, brings TLS up within a time, and stops without cutting anybody off."""
+
+import asyncio
+import socket
+import ssl
+from dataclasses import dataclass, field
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from handfast.errors import ConfigError
+from handfast.server.app import Application
+from handfast.server.connection import Connection, Terms
+from handfast.server.limits import Limits
+from handfast.tls.context import RotatingContext
+
+_BACKLOG = 512
+# Between two looks at connections that are to end: nobody waits for this one but a stop.
+_LOOK = 0.05
+# How long a connection may take to say goodbye.
+_FAREWELL = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port; port 0: any that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """`host:port`, `[address]:port` or `:port`, for every address. Raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"{text!r} is no address to listen at", hint="write it as 127.0.0.1:8443 or [::]:8443")
+    return Address(host or "::", int(port))
+
+
+def bind(address: Address) -> socket.socket:
+    """A socket that listens there; `::` takes IPv4 too. Raises ConfigError."""
+    is_six = ":" in address.host
+    if is_six and not socket.has_dualstack_ipv6():
+        is_six, address = False, Address("0.0.0.0" if address.host == "::" else address.host, address.port)  # noqa: S104  # as asked
+    try:
+        listening = socket.create_server(
+            (address.host, address.port),
+            family=socket.AF_INET6 if is_six else socket.AF_INET,
+            backlog=_BACKLOG,
+            dualstack_ipv6=is_six and address.host == "::",
+        )
+    except OSError as error:
+        msg = f"cannot listen at {address}: {(error.strerror or str(error)).lower()}"
+        raise ConfigError(msg, hint="choose another address or port, or end what listens there") from None
+    listening.setblocking(False)
+    return listening
+
+
+def config_of(application: Application, limits: Limits) -> Config:
+    """uvicorn's own settings, for its protocol."""
+    config = Config(
+        app=application,  # type: ignore[arg-type]  # the same thing in the words of the specification
+        interface="asgi3",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=round(limits.idle.total_seconds()),
+    )
+    config.load()
+    return config
+
+
+@dataclass(slots=True)
+class Listener:
+    """One socket. context: None for plain HTTP. room: a place for each connection, shared by all listeners."""
+
+    listening: socket.socket
+    terms: Terms
+    room: asyncio.Semaphore
+    context: RotatingContext | None = None
+    _accepting: "asyncio.Task[None] | None" = None
+    _arriving: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._accepting = asyncio.create_task(self._accept())
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        host, port = self.listening.getsockname()[:2]
+        return Address(host, port)
+
+    @property
+    def state(self) -> ServerState:
+        """The connections that stand."""
+        return self.terms.state
+
+    async def stop(self, grace: float) -> int:
+        """Accept no more, let what is being answered finish, and end the rest; how many had to be cut off."""
+        if self._accepting is not None:
+            self._accepting.cancel()
+        self.listening.close()
+        for task in list(self._arriving):
+            task.cancel()
+        for connection in list(self.state.connections):
+            connection.shutdown()
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        while self.state.tasks and loop.time() < end:
+            await asyncio.sleep(_LOOK)
+        late = len(self.state.tasks)
+        for task in list(self.state.tasks):
+            task.cancel()
+        end = loop.time() + _FAREWELL
+        while self.state.connections and loop.time() < end:
+            await asyncio.sleep(_LOOK)
+        for connection in list(self.state.connections):
+            connection.transport.abort()
+        return late
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            if self.room.locked():
+                self._make_room()
+            await self.room.acquire()
+            try:
+                raw, _ = await loop.sock_accept(self.listening)
+            except OSError as error:
+                # Out of descriptors, most likely: those that stand will end, and nothing is gained by trying at once.
+                self.room.release()
+                self.terms.log("accept.failed", why=error.strerror)
+                await asyncio.sleep(0.5)
+                continue
+            except asyncio.CancelledError:
+                self.room.release()
+                raise
+            task = asyncio.create_task(self._arrive(raw))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    def _make_room(self) -> None:
+        """End the connection that idles longest, rather than let a newcomer wait for it."""
+        for connection in self.state.connections:
+            if isinstance(connection, Connection) and connection.is_idle() and not connection.transport.is_closing():
+                connection.transport.close()
+                return
+
+    async def _arrive(self, raw: socket.socket) -> None:
+        """Bring the connection up; its place is free again when it ends."""
+        loop = asyncio.get_running_loop()
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made: list[Connection] = []
+
+        def protocol() -> Connection:
+            made.append(Connection(self.terms, loop, self.room.release))
+            return made[0]
+
+        secured = self.context is not None
+        try:
+            await loop.connect_accepted_socket(
+                protocol,
+                raw,
+                ssl=self.context,
+                ssl_handshake_timeout=self.terms.limits.handshake.total_seconds() if secured else None,
+                ssl_shutdown_timeout=_FAREWELL if secured else None,
+            )
+        except (OSError, ssl.SSLError) as error:
+            self.terms.log("handshake.failed", why=_reason(error))
+        finally:
+            if not (made and made[0].is_up):
+                raw.close()
+                self.room.release()
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message.lower()
+    return (getattr(error, "reason", None) or error.strerror or str(error) or "no handshake").replace("_", " ").lower()

@@ -1,0 +1,121 @@
+"""Who is at the other end of a connection, and how its certificate stands at each request."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from handfast.ca.authority import Authority
+from handfast.ca.records import State
+from handfast.errors import Denied, NotFound
+from handfast.protocols.exchange import Peer
+
+# Where the Peer and the connection of a request are in its ASGI scope.
+SCOPE_KEY = "handfast.visitor"
+_DER = 2
+_DEEPEST = 8
+_SHUT_OUT = {
+    State.REVOKED: "revoked",
+    State.HELD: "on hold",
+    State.EXPIRED: "expired",
+}
+
+
+@dataclass(slots=True)
+class Visitor:
+    """One connection: its peer, and the tls extension of the ASGI specification."""
+
+    peer: Peer
+    extension: Mapping[str, Any] = field(default_factory=dict)
+
+
+def peer_of_scope(scope: Mapping[str, Any]) -> Peer:
+    """The authenticated other end, for an ASGI application below this one."""
+    visitor: Visitor = scope[SCOPE_KEY]
+    return visitor.peer
+
+
+def visitor_of(address: str, secured: Any, issuers: Sequence[x509.Certificate]) -> Visitor:
+    """The visitor of a connection. secured: its ssl object, None without TLS. issuers: to complete a chain from.
+
+    After a resumption TLS keeps the leaf only; the chain is put together anew.
+    """
+    if secured is None:
+        return Visitor(Peer(address=address))
+    chain = _verified_chain(secured)
+    if len(chain) == 1:
+        chain = _completed(chain[0], issuers)
+    version = secured.version() or ""
+    peer = Peer(
+        address=address,
+        chain=chain,
+        tls_version=version,
+        is_resumed=bool(secured.session_reused),
+        # What Python still gives for TLS 1.3 is not the binding that RFC 5929 defines (RFC 8446 appendix C.5).
+        tls_unique=secured.get_channel_binding("tls-unique") if version == "TLSv1.2" else None,
+    )
+    return Visitor(peer, _extension(peer))
+
+
+def _verified_chain(secured: Any) -> tuple[x509.Certificate, ...]:
+    # Public from Python 3.13 on; the same method is on the inner object before.
+    verified = getattr(secured, "get_verified_chain", None) or secured._sslobj.get_verified_chain  # noqa: SLF001  # 3.11 and 3.12
+    ders = [one if isinstance(one, bytes) else one.public_bytes(_DER) for one in verified() or ()]
+    leaf = secured.getpeercert(True)
+    return tuple(x509.load_der_x509_certificate(der) for der in ders or ([leaf] if leaf else []))
+
+
+def _completed(leaf: x509.Certificate, issuers: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    chain = [leaf]
+    while chain[-1].issuer != chain[-1].subject and len(chain) < _DEEPEST:
+        above = next((one for one in issuers if one.subject == chain[-1].issuer and _issued(one, chain[-1])), None)
+        if above is None:
+            break
+        chain.append(above)
+    return tuple(chain)
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
+        return False
+    return True
+
+
+def _extension(peer: Peer) -> Mapping[str, Any]:
+    pems = [ssl.DER_cert_to_PEM_cert(one.public_bytes(_encoding())) for one in peer.chain]
+    return {"client_cert_chain": pems, "tls_version": peer.tls_version, "resumed": peer.is_resumed}
+
+
+def _encoding() -> Any:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    return Encoding.DER
+
+
+def require_standing(authority: Authority, peer: Peer) -> None:
+    """Raise Denied when the peer's certificate was revoked, put on hold or has expired since it connected.
+
+    Asked at each request, so that a connection that was kept alive does not outlive its certificate. A certificate
+    that is not on record passes: it proves nothing to us, and whoever asks for more authenticates it.
+    """
+    certificate = peer.certificate
+    if certificate is None:
+        return
+    if authority.clock() > certificate.not_valid_after_utc:
+        raise _denied("expired")
+    try:
+        record = authority.find_certificate(certificate)
+    except NotFound:
+        return
+    state = record.state(authority.clock())
+    if state in _SHUT_OUT:
+        raise _denied(_SHUT_OUT[state])
+
+
+def _denied(word: str) -> Denied:
+    return Denied(f"the certificate that you presented is {word}", hint="enroll anew, with a new key")

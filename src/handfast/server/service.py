@@ -1,0 +1,49 @@
+"""Service: the authorities that one process serves, and what goes with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from handfast.ca.authority import Authority
+from handfast.ca.ports import Clock
+from handfast.errors import NotFound
+from handfast.server.assembly import Parts, assemble, utc_now
+from handfast.server.log import Log, quiet
+from handfast.server.settings import Settings
+
+DEFAULT_TENANT = ""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Service:
+    """authorities: by the tenant's name; the one without a name is the process's own.
+
+    parts: what the default authority was put together from. The authorities are replaced as one by reload(): whoever
+    handles a request keeps the one that it began with.
+    """
+
+    authorities: Mapping[str, Authority]
+    parts: Parts
+    settings: Settings
+    clock: Clock = utc_now
+    log: Log = field(default=quiet)
+
+    @property
+    def authority(self) -> Authority:
+        """The authority of requests that name no tenant."""
+        return self.authorities[DEFAULT_TENANT]
+
+    def tenant(self, name: str) -> Authority:
+        """The authority of a tenant. Raises NotFound."""
+        if name not in self.authorities:
+            raise NotFound(f"there is no tenant {name!r}", hint="check the address")
+        return self.authorities[name]
+
+    def reload(self) -> None:
+        """Take up issuers that were added to the store since."""
+        self.authorities = {**self.authorities, DEFAULT_TENANT: assemble(self.parts)}
+
+
+def service_of(parts: Parts, *, log: Log = quiet) -> Service:
+    """The service of one authority."""
+    authorities = {DEFAULT_TENANT: assemble(parts)}
+    return Service(authorities=authorities, parts=parts, settings=parts.settings, clock=parts.clock, log=log)

@@ -1,0 +1,241 @@
+"""`handfast serve` from start to stop: listeners, the service's own certificate, jobs and signals."""
+
+import asyncio
+import gc
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from cryptography import x509
+from uvicorn.server import ServerState
+
+from handfast.errors import HandfastError
+from handfast.keys.passphrase import PassphraseSource
+from handfast.pki.names import Name
+from handfast.pki.pem import to_pem
+from handfast.protocols.exchange import Route
+from handfast.server.app import App, Application
+from handfast.server.connection import Terms
+from handfast.server.health import Health
+from handfast.server.limits import Limits
+from handfast.server.listener import Address, Listener, bind, config_of
+from handfast.server.notify import notify
+from handfast.server.own_certificate import Held, OwnCertificate, own_certificate
+from handfast.server.peers import visitor_of
+from handfast.server.routing import protocol_routes, router_of
+from handfast.server.service import Service
+from handfast.server.ticking import keep_date
+from handfast.server.workers import Workers
+from handfast.tls.context import Generation, RotatingContext, server_generation
+
+# How often the service looks whether its certificate is due. A certificate of an hour is still renewed in time.
+LOOK = timedelta(minutes=1)
+_COLLECT_AFTER = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to serve where. https, http: the addresses; without http, nothing is served in plain."""
+
+    https: Address
+    http: Address | None
+    names: tuple[Name, ...]
+    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Where it listens, and what is served there."""
+
+    https: Address
+    http: Address | None
+    routes: tuple[Route, ...]
+    certificate: x509.Certificate
+
+
+@dataclass(slots=True, kw_only=True)
+class Serving:
+    """One run of the service."""
+
+    service: Service
+    plan: Plan
+    own: OwnCertificate
+    opened: Callable[[Opened], None]
+    workers: Workers
+    health: Health
+    context: RotatingContext
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _held: Held | None = None
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT; how many requests had to be cut off."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._on_reload)
+        listeners = self._listeners()
+        tasks = [asyncio.create_task(self._keep_certificate()), asyncio.create_task(keep_date(listeners[0].state))]
+        for listener in listeners:
+            listener.start()
+        _settle_garbage()
+        self._tell(listeners)
+        notify("READY=1")
+        await self._stop.wait()
+        return await self._end(listeners, tasks)
+
+    def take(self, held: Held) -> None:
+        """Serve new connections with this certificate; those that stand keep theirs."""
+        self.context.generation = generation_of(self.service, held, self.plan.minimum)
+        self._held = held
+
+    def _listeners(self) -> list[Listener]:
+        routes, state, limits = protocol_routes(), ServerState(), self.plan.limits
+        room = asyncio.Semaphore(limits.connections)
+
+        def listener(listening: socket.socket, app: App) -> Listener:
+            terms = Terms(
+                config=config_of(app, limits),
+                state=state,
+                limits=limits,
+                log=self.service.log,
+                visitor_of=lambda address, secured: visitor_of(address, secured, known_issuers(self.service)),
+            )
+            return Listener(listening, terms, room, self.context if app.is_secure else None)
+
+        found = [listener(bind(self.plan.https), self._app(routes, is_secure=True))]
+        if self.plan.http is not None:
+            plain = tuple(route for route in routes if route.is_plain)
+            found.append(listener(bind(self.plan.http), self._app(plain, is_secure=False)))
+        return found
+
+    def _app(self, routes: Sequence[Route], *, is_secure: bool) -> App:
+        return App(
+            service=self.service,
+            router=router_of(routes),
+            limits=self.plan.limits,
+            workers=self.workers,
+            health=self.health,
+            is_secure=is_secure,
+            api=api_of(self.service) if is_secure else None,
+        )
+
+    def _tell(self, listeners: Sequence[Listener]) -> None:
+        if self._held is None:
+            return
+        http = listeners[1].address if len(listeners) > 1 else None
+        self.opened(Opened(listeners[0].address, http, protocol_routes(), self._held.leaf))
+
+    async def _keep_certificate(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK.total_seconds())
+            if self._held is None or self._held.is_due(self.service.clock()):
+                await self._renew()
+
+    async def _renew(self) -> None:
+        async with self._renewing:
+            try:
+                held = await asyncio.to_thread(self.own.renewed)
+                self.take(held)
+            except HandfastError as error:
+                self.service.log("certificate.not-renewed", why=error.message, hint=error.hint)
+                self.health.amiss("certificate", "cannot be renewed")
+                return
+        self.health.amiss("certificate", None)
+        self.service.log("certificate.renewed", until=held.leaf.not_valid_after_utc.isoformat())
+
+    def _on_reload(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._reload())
+        task.add_done_callback(lambda done: done.exception())
+
+    async def _reload(self) -> None:
+        """SIGHUP: take up issuers that were added, and renew the certificate."""
+        notify("RELOADING=1")
+        try:
+            await asyncio.to_thread(self.service.reload)
+            await self._renew()
+        except HandfastError as error:
+            self.service.log("reload.failed", why=error.message, hint=error.hint)
+        notify("READY=1")
+
+    async def _end(self, listeners: Sequence[Listener], tasks: "Sequence[asyncio.Task[None]]") -> int:
+        notify("STOPPING=1")
+        self.health.is_stopping = True
+        self.service.log("service.stopping")
+        for task in tasks:
+            task.cancel()
+        grace = self.plan.limits.grace.total_seconds()
+        late = max(await asyncio.gather(*(listener.stop(grace) for listener in listeners)))
+        self.service.log("service.stopped", cut_off=late)
+        return late
+
+
+def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Callable[[Opened], None]) -> int:
+    """Serve until told to stop; how many requests had to be cut off. opened: told once, when it listens.
+
+    Raises ConfigError when an address or a setting cannot work, and what issuing the own certificate raises.
+    """
+    own = own_certificate(service, plan.names, passphrase)
+    held = own.current()
+    workers = Workers(plan.limits.workers)
+    serving = Serving(
+        service=service,
+        plan=plan,
+        own=own,
+        opened=opened,
+        workers=workers,
+        health=Health(service),
+        context=RotatingContext(generation_of(service, held, plan.minimum)),
+    )
+    serving.take(held)
+    workers.start()
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            return runner.run(serving.run())
+    finally:
+        workers.stop()
+
+
+def generation_of(service: Service, held: Held, minimum: ssl.TLSVersion) -> Generation:
+    """What TLS goes by: this certificate, and the CAs of all tenants for those who bring one of their own."""
+    issuers = known_issuers(service)
+    roots = [one for one in issuers if one.subject == one.issuer]
+    between = [one for one in issuers if one.subject != one.issuer]
+    return server_generation(
+        held.identity(),
+        client_roots="".join(map(to_pem, roots)),
+        intermediates="".join(map(to_pem, between)),
+        minimum=minimum,
+        requires_client=False,
+    )
+
+
+def known_issuers(service: Service) -> tuple[x509.Certificate, ...]:
+    """Every CA certificate of every tenant, each once."""
+    issuers = [one for authority in service.authorities.values() for one in authority.issuers.values()]
+    return tuple(dict.fromkeys(certificate for one in issuers for certificate in (one.certificate, *one.chain)))
+
+
+def api_of(service: Service) -> Application | None:
+    """The REST API."""
+    return None
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed: a third less time for each request."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _settle_garbage() -> None:
+    """What is there now stays: the collector need not look at it again, nor look often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 50)

@@ -1,6 +1,5 @@
 """Serve the authority: enrollment, revocation and the API over HTTPS."""
 
-import ssl
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +30,7 @@ SECTION = "The authority"
 @click.option("--store", metavar="KIND:PLACE", help="The store, instead of the one in handfast.toml.")
 @authority_options
 @json_option
-def command(
-    listen: str | None, http: str | None, names: tuple[str, ...], store: str | None, as_json: bool
-) -> None:
+def command(listen: str | None, http: str | None, names: tuple[str, ...], store: str | None, as_json: bool) -> None:
     """Answer clients until stopped by Ctrl-C or SIGTERM.
 
     HTTPS asks clients for a certificate and demands it where a request needs one. The service's own certificate comes
@@ -43,8 +40,8 @@ def command(
     require_extra()
     from handfast.server.assembly import open_parts
     from handfast.server.log import to_stderr
-    from handfast.server.serving import serve
     from handfast.server.service import service_of
+    from handfast.server.serving import serve
 
     session = current_session()
     passphrase = passphrase_source(session)
@@ -67,4 +64,17 @@ def require_extra() -> None:
 
 
 def _print_opened(opened: "Opened", as_json: bool) -> None:
-    pass
+    """Where it listens and what is served: the first thing on stdout, and flushed, since programs wait for it."""
+    shown = sorted({(route.path, route.is_plain) for route in opened.routes})
+    until = opened.certificate.not_valid_after_utc
+    if as_json:
+        places = {"https": str(opened.https), "http": str(opened.http) if opened.http else None}
+        routes = [{"path": path, "is_plain": is_plain} for path, is_plain in shown]
+        print_json({**places, "certificate_until": until, "routes": routes})
+    else:
+        say(f"HTTPS at https://{opened.https}, with a certificate until {until:%Y-%m-%d %H:%M} UTC")
+        say(f"HTTP  at http://{opened.http}" if opened.http else "no plain HTTP")
+        for path, is_plain in shown:
+            say(f"  {path}{'  (plain too)' if is_plain and opened.http else ''}")
+        say("Ctrl-C stops it")
+    sys.stdout.flush()

@@ -62,8 +62,10 @@ def open_authority(directory: Path, *, passphrase: PassphraseSource, clock: Cloc
     return assemble(parts)
 
 
-def open_parts(directory: Path, *, passphrase: PassphraseSource, clock: Clock = utc_now) -> Parts:
-    """The store, keys and settings of the authority in this directory."""
+def open_parts(
+    directory: Path, *, passphrase: PassphraseSource, clock: Clock = utc_now, store: str | None = None
+) -> Parts:
+    """The store, keys and settings of the authority in this directory. store: instead of the one in the settings."""
     path = directory / FILE
     try:
         text = path.read_text(encoding="utf-8")
@@ -73,11 +75,11 @@ def open_parts(directory: Path, *, passphrase: PassphraseSource, clock: Clock = 
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="mend the file, or its permissions") from None
     settings = parse_settings(text, str(path))
-    store_module, store_place = plugin("stores", settings.store)
+    store_module, store_place = plugin("stores", store or settings.store)
     keys_module, keys_place = plugin("keys", settings.keys)
     keys: KeyStore = keys_module.open_keys(located(directory, keys_place), passphrase)
-    store: Store = store_module.open_store(located(directory, store_place))
-    parts = Parts(directory=directory, settings=settings, store=store, keys=keys, clock=clock)
+    opened: Store = store_module.open_store(located(directory, store_place))
+    parts = Parts(directory=directory, settings=settings, store=opened, keys=keys, clock=clock)
     _note_settings(parts, text)
     return parts
 

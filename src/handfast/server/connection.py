@@ -6,7 +6,7 @@ The one place that depends on uvicorn's inside (its HttpToolsProtocol), which br
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.config import Config
@@ -74,9 +74,10 @@ class Connection(HttpToolsProtocol):
         """The first byte of a head."""
         super().on_message_begin()
         self._in_head, self._head_size = True, 0
-        self.scope[SCOPE_KEY] = self.visitor  # type: ignore[typeddict-unknown-key]  # a key of our own
+        scope = cast("dict[str, Any]", self.scope)
+        scope[SCOPE_KEY] = self.visitor
         if self.visitor.extension:
-            self.scope["extensions"] = {"tls": self.visitor.extension}  # type: ignore[typeddict-item]  # the specification is wider
+            scope["extensions"] = {"tls": self.visitor.extension}
 
     def on_headers_complete(self) -> None:
         """The end of a head. Raises, and so ends the parsing, for one that is too large."""

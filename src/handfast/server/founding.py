@@ -91,11 +91,13 @@ def default_settings() -> str:
     for setting in plain:
         if "." not in setting.name:
             lines += [f"# {setting.help}", f"#{setting.name} = {setting.default}", ""]
-    lines.append("#[urls]")
-    for setting in plain:
-        if setting.name.startswith("urls."):
-            lines += [f"# {setting.help}", f"#{setting.name.removeprefix('urls.')} = {setting.default}"]
-    return "\n".join(lines) + "\n"
+    for table in dict.fromkeys(setting.name.partition(".")[0] for setting in plain if "." in setting.name):
+        lines.append(f"#[{table}]")
+        for setting in plain:
+            if setting.name.startswith(f"{table}."):
+                lines += [f"# {setting.help}", f"#{setting.name.removeprefix(f'{table}.')} = {setting.default}"]
+        lines.append("")
+    return "\n".join(lines)
 
 
 def add_root(parts: Parts, plan: Plan) -> Issuer:

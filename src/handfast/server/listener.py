@@ -1,4 +1,4 @@
-"""A listener: accepts connections within a bound, brings TLS up within a time, and stops without cutting anybody off."""
+"""A listener: accepts connections within a bound, brings TLS up within a time, and stops without cutting off."""
 
 import asyncio
 import socket
@@ -8,62 +8,22 @@ from dataclasses import dataclass, field
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from handfast.errors import ConfigError
+from handfast.server.addresses import Address
 from handfast.server.app import Application
 from handfast.server.connection import Connection, Terms
 from handfast.server.limits import Limits
 from handfast.tls.context import RotatingContext
 
-_BACKLOG = 512
 # Between two looks at connections that are to end: nobody waits for this one but a stop.
 _LOOK = 0.05
 # How long a connection may take to say goodbye.
 _FAREWELL = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host and a port; port 0: any that is free."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_address(text: str) -> Address:
-    """`host:port`, `[address]:port` or `:port`, for every address. Raises ConfigError."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"{text!r} is no address to listen at", hint="write it as 127.0.0.1:8443 or [::]:8443")
-    return Address(host or "::", int(port))
-
-
-def bind(address: Address) -> socket.socket:
-    """A socket that listens there; `::` takes IPv4 too. Raises ConfigError."""
-    is_six = ":" in address.host
-    if is_six and not socket.has_dualstack_ipv6():
-        is_six, address = False, Address("0.0.0.0" if address.host == "::" else address.host, address.port)  # noqa: S104  # as asked
-    try:
-        listening = socket.create_server(
-            (address.host, address.port),
-            family=socket.AF_INET6 if is_six else socket.AF_INET,
-            backlog=_BACKLOG,
-            dualstack_ipv6=is_six and address.host == "::",
-        )
-    except OSError as error:
-        msg = f"cannot listen at {address}: {(error.strerror or str(error)).lower()}"
-        raise ConfigError(msg, hint="choose another address or port, or end what listens there") from None
-    listening.setblocking(False)
-    return listening
-
-
 def config_of(application: Application, limits: Limits) -> Config:
     """uvicorn's own settings, for its protocol."""
     config = Config(
-        app=application,  # type: ignore[arg-type]  # the same thing in the words of the specification
+        app=application,
         interface="asgi3",
         lifespan="off",
         ws="none",

@@ -104,6 +104,4 @@ def _retry(error: HandfastError) -> Mapping[str, str]:
 
 def _response(status: int, document: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
     body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(
-        status=status, body=body, media_type=MEDIA_TYPE, headers={"cache-control": "no-store", **headers}
-    )
+    return Response(status=status, body=body, media_type=MEDIA_TYPE, headers={"cache-control": "no-store", **headers})

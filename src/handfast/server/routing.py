@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from handfast import registry
 from handfast.protocols.exchange import Route
 
 _PARAMETER = re.compile(r"\{([a-z_]+)(:path)?\}")
-NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,7 @@ class Found:
     """A route and what stands in its braces; without a route, the methods that the path knows (none: not found)."""
 
     route: Route | None
-    parameters: Mapping[str, str] = NOTHING
+    parameters: Mapping[str, str] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import importlib.util
 import signal
 import socket
 import ssl
@@ -14,18 +15,18 @@ from uvicorn.server import ServerState
 
 from handfast.errors import HandfastError
 from handfast.keys.passphrase import PassphraseSource
-from handfast.pki.names import Name
 from handfast.pki.pem import to_pem
 from handfast.protocols.exchange import Route
+from handfast.server.addresses import Address, bind
 from handfast.server.app import App, Application
 from handfast.server.connection import Terms
 from handfast.server.health import Health
-from handfast.server.limits import Limits
-from handfast.server.listener import Address, Listener, bind, config_of
+from handfast.server.listener import Listener, config_of
 from handfast.server.notify import notify
 from handfast.server.own_certificate import Held, OwnCertificate, own_certificate
 from handfast.server.peers import visitor_of
 from handfast.server.routing import protocol_routes, router_of
+from handfast.server.serve_settings import Plan
 from handfast.server.service import Service
 from handfast.server.ticking import keep_date
 from handfast.server.workers import Workers
@@ -34,17 +35,6 @@ from handfast.tls.context import Generation, RotatingContext, server_generation
 # How often the service looks whether its certificate is due. A certificate of an hour is still renewed in time.
 LOOK = timedelta(minutes=1)
 _COLLECT_AFTER = 50_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to serve where. https, http: the addresses; without http, nothing is served in plain."""
-
-    https: Address
-    http: Address | None
-    names: tuple[Name, ...]
-    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +211,11 @@ def known_issuers(service: Service) -> tuple[x509.Certificate, ...]:
 
 
 def api_of(service: Service) -> Application | None:
-    """The REST API."""
-    return None
+    """The REST API, where it is installed."""
+    if importlib.util.find_spec("handfast.server.api") is None:
+        return None
+    application: Application = importlib.import_module("handfast.server.api").make_api(service)
+    return application
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -13,6 +13,7 @@ from handfast.pki.issuer_identity import PublicationUrls
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import BUILT_IN, Profile, from_table
+from handfast.server.serve_settings import ServeSettings
 
 FILE = "handfast.toml"
 
@@ -35,6 +36,21 @@ SETTINGS = (
     Setting("urls.ca_issuers", "list of URLs", "[]", "where the CA's own certificate is, in DER; http, not https"),
     Setting("store", "text", '"sqlite:ca.sqlite"', "the store's kind and place; a file is relative to this one"),
     Setting("keys", "text", '"file:keys"', "where the CA keys are: the kind of key store, and its place"),
+    Setting("serve.listen", "text", '"127.0.0.1:8443"', "where `handfast serve` answers HTTPS; :8443 is every address"),
+    Setting("serve.http", "text", '"127.0.0.1:8080"', "where it answers plain HTTP for CRLs and OCSP; empty: nowhere"),
+    Setting(
+        "serve.names", "list of texts", "[]", "what clients call the service; empty: the machine's name, localhost"
+    ),
+    Setting("serve.tls_minimum", "text", '"1.3"', "the lowest TLS version: 1.3, or 1.2 for old clients"),
+    Setting("serve.connections", "number", "1000", "connections at once; beyond it, idle ones make room"),
+    Setting("serve.workers", "number", "8", "requests that are worked on at once"),
+    Setting("serve.handshake_timeout", "lifetime", '"10s"', "for a TLS handshake, and for the head of a request"),
+    Setting(
+        "serve.request_timeout", "lifetime", '"20s"', "for the body of a request, and for a client to take answers"
+    ),
+    Setting("serve.idle_timeout", "lifetime", '"60s"', "for a connection without a request"),
+    Setting("serve.stop_timeout", "lifetime", '"25s"', "how long a stop waits for requests that are being answered"),
+    Setting("serve.largest_body", "number", "1048576", "octets in a body below /api; protocols have their own bounds"),
     Setting("profiles.NAME", "table", "", "a kind of certificate of one's own, or a built-in one changed"),
     Setting("profiles.NAME.allowed_names", "list of texts", "", "the names that the profile certifies, with stars"),
 )
@@ -51,6 +67,7 @@ class Settings:
     keys: str = "file:keys"
     profiles: Mapping[str, Profile] = field(default_factory=lambda: dict(BUILT_IN))
     allowed_names: Mapping[str, tuple[NamePattern, ...]] = field(default_factory=dict)
+    serve: ServeSettings = field(default_factory=ServeSettings)
 
 
 def parse_settings(text: str, source: str = FILE) -> Settings:
@@ -132,12 +149,42 @@ def _url(key: str, text: str) -> str:
     return text
 
 
+def _number(key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigError(f"{key} must be a whole number above zero", hint="write it without quotes: 1000")
+    return value
+
+
+_SERVE_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
+    "listen": _text,
+    "http": _text,
+    "names": lambda key, value: tuple(_texts(key, value)),
+    "tls_minimum": _text,
+    "connections": _number,
+    "workers": _number,
+    "handshake_timeout": _lifetime,
+    "request_timeout": _lifetime,
+    "idle_timeout": _lifetime,
+    "stop_timeout": _lifetime,
+    "largest_body": _number,
+}
+
+
+def _serve(key: str, value: object) -> ServeSettings:
+    table = _table(key, value)
+    for name in table:
+        if name not in _SERVE_PARSERS:
+            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, _SERVE_PARSERS))
+    return ServeSettings(**{name: _SERVE_PARSERS[name](f"{key}.{name}", one) for name, one in table.items()})
+
+
 _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "issuer": _text,
     "crl_lifetime": _lifetime,
     "urls": _urls,
     "store": _place,
     "keys": _place,
+    "serve": _serve,
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from handfast.ca.journal import Journal
 from handfast.ca.records import (
     AuditEvent,
     CertificateRecord,
@@ -111,8 +112,12 @@ class Store(Protocol):
         """Note something, in place of what was there."""
         ...
 
+    def with_journal(self, journal: Journal) -> "Store":
+        """The same store, which tells the journal of what it has committed, before it returns."""
+        ...
+
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections, the journal's too."""
         ...
 
 

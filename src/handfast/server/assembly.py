@@ -21,6 +21,7 @@ from handfast.keys.generate import new_serial
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.issuer_identity import identity_of
 from handfast.pki.keys import PrivateKey
+from handfast.server.journal import FileJournal
 from handfast.server.settings import FILE, Settings, parse_settings, urls_of
 
 _SETTINGS_NOTE = "settings"
@@ -79,6 +80,7 @@ def open_parts(
     keys_module, keys_place = plugin("keys", settings.keys)
     keys: KeyStore = keys_module.open_keys(located(directory, keys_place), passphrase)
     opened: Store = store_module.open_store(located(directory, store_place))
+    opened = opened.with_journal(FileJournal(directory / settings.journal.directory))
     parts = Parts(directory=directory, settings=settings, store=opened, keys=keys, clock=clock)
     _note_settings(parts, text)
     return parts

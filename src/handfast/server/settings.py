@@ -13,6 +13,14 @@ from handfast.pki.issuer_identity import PublicationUrls
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import BUILT_IN, Profile, from_table
+from handfast.server.keeping import (
+    AuditSettings,
+    JournalSettings,
+    RetentionSettings,
+    parse_audit,
+    parse_journal,
+    parse_retention,
+)
 from handfast.server.serve_settings import ServeSettings
 
 FILE = "handfast.toml"
@@ -51,6 +59,10 @@ SETTINGS = (
     Setting("serve.idle_timeout", "lifetime", '"60s"', "for a connection without a request"),
     Setting("serve.stop_timeout", "lifetime", '"25s"', "how long a stop waits for requests that are being answered"),
     Setting("serve.largest_body", "number", "1048576", "octets in a body below /api; protocols have their own bounds"),
+    Setting("journal.directory", "text", '"journal"', "where restore finds what was issued since a backup"),
+    Setting("journal.keep", "lifetime", '"400d"', "how long it is kept: an older backup cannot be brought up to date"),
+    Setting("retention.expired", "lifetime", '"90d"', "after that, an ended certificate is only found by its serial"),
+    Setting("audit.witness", "text", '""', "the file or https URL that gets signed heads of the audit log"),
     Setting("profiles.NAME", "table", "", "a kind of certificate of one's own, or a built-in one changed"),
     Setting("profiles.NAME.allowed_names", "list of texts", "", "the names that the profile certifies, with stars"),
 )
@@ -65,6 +77,9 @@ class Settings:
     urls: PublicationUrls = field(default_factory=PublicationUrls)
     store: str = "sqlite:ca.sqlite"
     keys: str = "file:keys"
+    journal: JournalSettings = field(default_factory=JournalSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    audit: AuditSettings = field(default_factory=AuditSettings)
     profiles: Mapping[str, Profile] = field(default_factory=lambda: dict(BUILT_IN))
     allowed_names: Mapping[str, tuple[NamePattern, ...]] = field(default_factory=dict)
     serve: ServeSettings = field(default_factory=ServeSettings)
@@ -185,6 +200,9 @@ _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "store": _place,
     "keys": _place,
     "serve": _serve,
+    "journal": parse_journal,
+    "retention": parse_retention,
+    "audit": parse_audit,
 }
 
 

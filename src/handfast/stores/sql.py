@@ -1,11 +1,12 @@
 """The store in SQL that SQLite and PostgreSQL share, over a database that brings connections and transactions."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from handfast.ca.audit import event_hash
+from handfast.ca.journal import Journal, NoJournal
 from handfast.ca.records import (
     AuditEvent,
     CertificateRecord,
@@ -65,9 +66,16 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SqlStore:
-    """A Store (handfast.ca.ports) over any Database."""
+    """A Store (handfast.ca.ports) over any Database.
+
+    The journal hears of what has been committed: so whatever stands in it before a backup is in that backup.
+    """
 
     database: Database
+    journal: Journal = field(default_factory=NoJournal)
+
+    def with_journal(self, journal: Journal) -> "SqlStore":
+        return replace(self, journal=journal)
 
     def begin(self, records: Sequence[CertificateRecord], *, snapshots: Iterable[tuple[str, str]] = ()) -> list[int]:
         known = list(snapshots)
@@ -82,7 +90,9 @@ class SqlStore:
             transaction.many("INSERT INTO certificate_name VALUES (?, ?)", names)
             return identifiers
 
-        return self.database.write(job, conflict="the serial or the row of the batch is on record already")
+        identifiers = self.database.write(job, conflict="the serial or the row of the batch is on record already")
+        self.journal.begun(records, known)
+        return identifiers
 
     def finish(self, finished: Sequence[Finished], events: Sequence[AuditEvent] = ()) -> None:
         def job(transaction: Transaction) -> None:
@@ -91,6 +101,7 @@ class SqlStore:
             _append_events(transaction, events)
 
         self.database.write(job, conflict="the certificate was finished already")
+        self.journal.finished(finished)
 
     def by_serial(self, serial: int) -> tuple[CertificateRecord, ...]:
         return self._records("WHERE c.serial = ?", [serial_bytes(serial)])
@@ -147,6 +158,7 @@ class SqlStore:
             _append_events(transaction, [event])
 
         self.database.write(job, conflict="somebody else revoked, held or released this certificate just now")
+        self.journal.revoked(revocation)
 
     def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
         sql = f"{_REVOCATIONS} WHERE id > ? AND id <= ? AND issuer = ? ORDER BY id"
@@ -174,6 +186,7 @@ class SqlStore:
             _append_events(transaction, [event])
 
         self.database.write(job, conflict=f"the CRL {record.number} of {record.issuer} is being made by somebody else")
+        self.journal.listed(record)
 
     def last_revocation_id(self) -> int:
         return int(self.database.read("SELECT value FROM counter WHERE name = 'revocation'")[0][0])
@@ -189,6 +202,7 @@ class SqlStore:
             _append_events(transaction, [event])
 
         self.database.write(job, conflict=f"there is an issuer {record.name!r} already")
+        self.journal.added(record)
 
     def append(self, event: AuditEvent) -> None:
         self.database.write(lambda transaction: _append_events(transaction, [event]))
@@ -215,6 +229,7 @@ class SqlStore:
 
     def close(self) -> None:
         self.database.close()
+        self.journal.close()
 
     def _records(self, rest: str, values: Sequence[object]) -> tuple[CertificateRecord, ...]:
         return tuple(map(rows.record_of, self.database.read(f"{_FROM} {rest}", values)))

@@ -1,0 +1,187 @@
+"""The journal in files: numbered segments that are only ever appended to, by any number of threads and processes.
+
+Each writer that finds no journal begins a stream, a directory of its own; whoever reads takes all streams.
+"""
+
+import errno
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from handfast.ca.journal import Entry, Signed, Snapshot, Snapshots
+from handfast.ca.records import CertificateRecord, CrlRecord, Finished, IssuerRecord, Revocation
+from handfast.errors import HandfastError, Unavailable
+from handfast.keys.files import make_directory, sync
+from handfast.stores import group_commit
+from handfast.stores.frames import entries, frame
+from handfast.stores.group_commit import GroupCommit
+
+# Some 50,000 certificates: few enough files after years, and each read at once.
+SEGMENT_SIZE = 64 * 1024 * 1024
+_SUFFIX = ".log"
+# stream -> (segment, offset)
+Position = Mapping[str, tuple[int, int]]
+
+
+@dataclass(slots=True, eq=False)
+class FileJournal:
+    """A Journal (handfast.ca.journal). Opens its file when it first has to write."""
+
+    directory: Path
+    segment_size: int = SEGMENT_SIZE
+    _descriptor: int | None = None
+    _number: int = 0
+    _known: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _group: GroupCommit[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._group = GroupCommit(self._commit)
+
+    def begun(self, records: Sequence[CertificateRecord], snapshots: Snapshots = ()) -> None:
+        new = [Snapshot(digest, text) for digest, text in snapshots if digest not in self._known]
+        self._known.update(one.digest for one in new)
+        told: tuple[Entry, ...] = (*new, *records)
+        self._write(b"".join(map(frame, told)), durable=False)
+
+    def finished(self, finished: Sequence[Finished]) -> None:
+        self._durable(*(Signed(one.certificate) for one in finished))
+
+    def revoked(self, revocation: Revocation) -> None:
+        self._durable(revocation)
+
+    def listed(self, record: CrlRecord) -> None:
+        self._durable(record)
+
+    def added(self, record: IssuerRecord) -> None:
+        self._durable(record)
+
+    def close(self) -> None:
+        with self._lock:
+            self._let_go()
+
+    def _durable(self, *told: Entry) -> None:
+        self._group.submit(b"".join(map(frame, told)))
+
+    def _commit(self, waiting: list[group_commit.Entry[bytes]]) -> None:
+        """Write for all who wait, with one fsync."""
+        try:
+            self._write(b"".join(entry.job for entry in waiting), durable=True)
+        except HandfastError as error:
+            for entry in waiting:
+                entry.error = error
+        finally:
+            for entry in waiting:
+                entry.is_done = True
+
+    def _write(self, data: bytes, *, durable: bool) -> None:
+        try:
+            with self._lock:
+                # Only who makes durable moves on to the next segment: nobody's file is closed before it is written out.
+                descriptor = self._current(may_move_on=durable)
+                if os.write(descriptor, b"\n" + data) != len(data) + 1:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if durable:
+                os.fdatasync(descriptor)
+        except OSError as error:
+            msg = f"the journal {self.directory} cannot be written: {error.strerror}"
+            raise Unavailable(msg, hint="see to the space on its disk, and who owns it; then try again") from None
+
+    def _current(self, *, may_move_on: bool) -> int:
+        if self._descriptor is not None:
+            if not may_move_on or os.fstat(self._descriptor).st_size < self.segment_size:
+                return self._descriptor
+            os.fdatasync(self._descriptor)
+            self._let_go()
+            self._number += 1
+        stream = _own_stream(self.directory)
+        self._number = max(1, self._number, *segments(stream))
+        self._descriptor = _opened(stream / _name(self._number))
+        return self._descriptor
+
+    def _let_go(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _name(number: int) -> str:
+    return f"{number:06}{_SUFFIX}"
+
+
+def _opened(path: Path) -> int:
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    if is_new:
+        sync(path.parent)
+    return descriptor
+
+
+def _own_stream(directory: Path) -> Path:
+    if not directory.is_dir():
+        make_directory(directory)
+    found = streams(directory)
+    if not found:
+        make_directory(directory / secrets.token_hex(8))
+        found = streams(directory)
+    return found[0]
+
+
+def streams(directory: Path) -> list[Path]:
+    """The streams of a journal, sorted; none for a directory that is not there."""
+    if not directory.is_dir():
+        return []
+    return sorted(one for one in directory.iterdir() if one.is_dir() and not one.name.startswith("."))
+
+
+def segments(stream: Path) -> list[int]:
+    """The numbers of a stream's segments, in order."""
+    return sorted(int(one.stem) for one in stream.glob(f"*{_SUFFIX}") if one.stem.isdigit())
+
+
+def position(directory: Path) -> Position:
+    """Up to where the journal is written now. What is before it was in the store before this was asked."""
+    found = {}
+    for stream in streams(directory):
+        numbers = segments(stream)
+        if numbers:
+            size = (stream / _name(numbers[-1])).stat().st_size
+            found[stream.name] = (numbers[-1], size)
+    return found
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was told since a position. missing: segments that are not there any more. torn: lines that are not whole."""
+
+    directories: Sequence[Path]
+    since: Position = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    torn: int = 0
+    read: int = 0
+
+    def entries(self) -> Iterator[Entry]:
+        """All entries, in the order of each stream; fills in what is missing and torn on the way."""
+        found = {stream.name: stream for one in self.directories for stream in streams(one)}
+        self.missing += [f"{name}/{_name(first)}" for name, (first, _) in self.since.items() if name not in found]
+        for name, stream in sorted(found.items()):
+            yield from self._stream(stream, *self.since.get(name, (1, 0)))
+
+    def _stream(self, stream: Path, first: int, offset: int) -> Iterator[Entry]:
+        numbers = [number for number in segments(stream) if number >= first]
+        expected = range(first, max(numbers, default=first) + 1)
+        self.missing += [f"{stream.name}/{_name(number)}" for number in expected if number not in numbers]
+        for number in numbers:
+            data = (stream / _name(number)).read_bytes()
+            yield from self._whole(entries(data[offset if number == first else 0 :]))
+
+    def _whole(self, found: Iterable[Entry | None]) -> Iterator[Entry]:
+        for entry in found:
+            if entry is None:
+                self.torn += 1
+            else:
+                self.read += 1
+                yield entry

@@ -1,0 +1,156 @@
+"""The journal tells what the store has committed: every entry as it went in, whatever was torn or damaged beside it."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from handfast.ca.journal import Entry, Signed, Snapshot
+from handfast.ca.records import (
+    AuditEvent,
+    BatchRow,
+    CertificateRecord,
+    CrlRecord,
+    Finished,
+    IssuerRecord,
+    Reason,
+    Revocation,
+    Role,
+)
+from handfast.errors import Conflict, HandfastError
+from handfast.pki.names import parse_names
+from handfast.server.journal import FileJournal, Reading, position, segments, streams
+from handfast.stores.frames import entries, frame
+from handfast.stores.sqlite import open_store
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+EVENT = AuditEvent(at=NOW, actor="operator", action="test.done")
+RECORD = CertificateRecord(
+    serial=2**159 - 1,
+    issuer="issuing",
+    profile="device",
+    profile_digest="d",
+    subject="CN=ä",
+    label="ä",
+    names=parse_names(["cam.example.org", "10.0.0.1", "a@example.org"]),
+    not_before=NOW,
+    not_after=NOW + timedelta(days=90),
+    key_id=b"k" * 20,
+    requester="operator",
+    created_at=NOW,
+    replaces=7,
+    batch_row=BatchRow("b", "r"),
+)
+REVOCATION = Revocation(
+    serial=5,
+    issuer="issuing",
+    sequence=1,
+    reason=Reason.KEY_COMPROMISE,
+    revoked_at=NOW,
+    not_after=NOW + timedelta(days=1),
+    requester="operator",
+)
+CRL = CrlRecord(issuer="issuing", number=9, this_update=NOW, next_update=NOW + timedelta(days=7), covers=0, full_at=NOW)
+ISSUER = IssuerRecord(name="issuing", role=Role.ISSUING, certificate=b"c", chain=(b"r", b"s"), created_at=NOW)
+ALL: tuple[Entry, ...] = (Snapshot("d", "text"), RECORD, Signed(b"\x00\n\xff"), REVOCATION, CRL, ISSUER)
+
+
+def told(directory: Path) -> list[Entry]:
+    return list(Reading([directory]).entries())
+
+
+@pytest.mark.parametrize("entry", ALL, ids=lambda entry: type(entry).__name__)
+def test_an_entry_comes_back_as_it_went_in(entry: Entry) -> None:
+    assert list(entries(frame(entry))) == [entry]
+
+
+def test_a_line_with_any_octet_changed_is_told_from_a_whole_one() -> None:
+    line = frame(REVOCATION)
+    for at in range(len(line) - 1):
+        damaged = line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+        assert REVOCATION not in list(entries(damaged))
+
+
+def test_a_store_tells_its_journal_what_it_has_committed(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "ca.sqlite")).with_journal(FileJournal(tmp_path / "journal"))
+    (identifier,) = store.begin([RECORD], snapshots=[("d", "text")])
+    store.finish([Finished(identifier, b"\x00\n\xff", b"f" * 32, b"s" * 20)], [EVENT])
+    store.append_revocation(REVOCATION, EVENT)
+    store.begin_crl(CRL, EVENT)
+    store.add_issuer(ISSUER, EVENT)
+    with pytest.raises(Conflict):
+        store.append_revocation(REVOCATION, EVENT)
+    store.close()
+
+    assert told(tmp_path / "journal") == list(ALL)
+
+
+def test_a_torn_line_spoils_nothing_but_itself(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path)
+    journal.revoked(REVOCATION)
+    (stream,) = streams(tmp_path)
+    with (stream / "000001.log").open("ab") as file:
+        file.write(b"\n" + frame(CRL)[:40])
+    journal.listed(CRL)
+    with (stream / "000001.log").open("ab") as file:
+        file.write(b"\n" + frame(ISSUER)[:-1][:-3])
+
+    reading = Reading([tmp_path])
+    assert list(reading.entries()) == [REVOCATION, CRL]
+    assert (reading.torn, reading.read) == (2, 2)
+
+
+def test_segments_follow_each_other_and_a_position_skips_what_was_before(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path, segment_size=200)
+    for _ in range(5):
+        journal.revoked(REVOCATION)
+    since = position(tmp_path)
+    for _ in range(5):
+        journal.listed(CRL)
+    (stream,) = streams(tmp_path)
+    assert segments(stream) == list(range(1, len(segments(stream)) + 1))
+    assert len(segments(stream)) > 2
+    assert list(Reading([tmp_path], since).entries()) == [CRL] * 5
+    assert told(tmp_path) == [REVOCATION] * 5 + [CRL] * 5
+
+
+def test_a_missing_segment_is_named(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path, segment_size=1)
+    since = position(tmp_path)
+    for _ in range(4):
+        journal.revoked(REVOCATION)
+    (stream,) = streams(tmp_path)
+    (stream / "000002.log").unlink()
+    reading = Reading([tmp_path], since)
+    list(reading.entries())
+    assert reading.missing == [f"{stream.name}/000002.log"]
+    lost = Reading([tmp_path], {"other": (3, 0)})
+    list(lost.entries())
+    assert "other/000003.log" in lost.missing
+
+
+def test_many_threads_and_writers_share_a_journal(tmp_path: Path) -> None:
+    journals = [FileJournal(tmp_path, segment_size=500) for _ in range(2)]
+
+    def write(number: int) -> None:
+        for _ in range(10):
+            journals[number % 2].begun([RECORD])
+            journals[number % 2].revoked(REVOCATION)
+
+    threads = [threading.Thread(target=write, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    reading = Reading([tmp_path])
+    found = list(reading.entries())
+    assert (reading.torn, reading.missing) == (0, [])
+    assert found.count(REVOCATION) == found.count(RECORD) == 80
+
+
+def test_what_cannot_be_put_into_the_journal_is_not_acknowledged(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("a file where the directory should be")
+    store = open_store(":memory:").with_journal(FileJournal(tmp_path / "journal"))
+    with pytest.raises(HandfastError, match="journal"):
+        store.append_revocation(REVOCATION, EVENT)

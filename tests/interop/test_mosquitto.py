@@ -12,7 +12,7 @@ from handfast.prove.stage import apply_revocation, running
 from handfast.prove.throw_away import throw_away_pki
 from handfast.prove.visit import PATIENCE, client_context
 from handfast.targets.contract import Case
-from tests.proving import prove, rehearse, require_all_as_expected, require_programs
+from tests.proving import prove, require_all_as_expected, require_programs
 
 NOT_AUTHORIZED = 0x87
 
@@ -21,13 +21,6 @@ NAME = "mosquitto"
 
 def test_everybody_is_let_in_or_refused_as_expected(tmp_path: Path) -> None:
     require_all_as_expected(NAME, prove(NAME, tmp_path / "server"))
-
-
-def test_a_broken_crl_is_never_written(tmp_path: Path) -> None:
-    rows = [row for row in rehearse(NAME, tmp_path) if row.title.endswith("writer")]
-
-    assert len(rows) == 5
-    assert all(row.as_expected for row in rows), rows
 
 
 def connect(address: tuple[str, int], visit: Visit, root: str) -> ssl.SSLSocket:

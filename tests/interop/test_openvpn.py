@@ -11,20 +11,13 @@ from handfast.prove.programs.openvpn import Server, serve
 from handfast.prove.stage import apply_revocation, running
 from handfast.prove.throw_away import throw_away_pki
 from handfast.targets.contract import Case
-from tests.proving import prove, rehearse, require_all_as_expected, require_programs
+from tests.proving import prove, require_all_as_expected, require_programs
 
 NAME = "openvpn"
 
 
 def test_everybody_is_let_in_or_refused_as_expected(tmp_path: Path) -> None:
     require_all_as_expected(NAME, prove(NAME, tmp_path / "server"))
-
-
-def test_a_broken_crl_is_never_written(tmp_path: Path) -> None:
-    rows = [row for row in rehearse(NAME, tmp_path) if row.title.endswith("writer")]
-
-    assert len(rows) == 5
-    assert all(row.as_expected for row in rows), rows
 
 
 def test_an_open_tunnel_outlives_a_revocation_until_it_is_killed(tmp_path: Path) -> None:

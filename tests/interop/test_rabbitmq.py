@@ -4,16 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
-from handfast.errors import HandfastError
-from handfast.prove.deploy import Place, files_for, setting_for, write_all
 from handfast.prove.find import program_of
 from handfast.prove.matrix import Proof
-from handfast.prove.rehearsal import FAULTS, Fault
-from handfast.prove.stage import material_of
 from handfast.prove.throw_away import throw_away_pki
-from handfast.targets.contract import Case
 from tests.proving import require_all_as_expected, require_programs
 
 NAME = "rabbitmq"
@@ -28,15 +21,3 @@ def test_everybody_is_let_in_or_refused_as_expected(tmp_path: Path) -> None:
     rows = Proof(target, program, pki, tmp_path / "server", pki.revoke).rows()
 
     require_all_as_expected(NAME, rows)
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_broken_crl_is_never_written(tmp_path: Path, fault: Fault) -> None:
-    target, _ = program_of(NAME)
-    pki = throw_away_pki(lambda: datetime.now(UTC))
-    setting = setting_for(target, Place(directory=tmp_path / "out", names=("localhost",), port=5671))
-    good = pki.revoke((pki.visitors[Case.REVOKED].serial,))
-    write_all(target, setting, material_of(pki, pki.server, good), datetime.now(UTC))
-
-    with pytest.raises(HandfastError):
-        files_for(target, setting, material_of(pki, pki.server, fault.spoil(pki, good)), datetime.now(UTC))

@@ -5,26 +5,27 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from handfast.errors import HandfastError, Unavailable
+from handfast.errors import HandfastError, Malformed, Unavailable
+from handfast.prove.crl_files import crl_files, read_crls
 from handfast.prove.deploy import Material, files_for, write_files
 from handfast.prove.matrix import Cast, Row
 from handfast.prove.program import Outcome, Program, Stage, Visit
 from handfast.prove.stage import Given, material_of, running
 from handfast.prove.throw_away import new_maker
 from handfast.prove.visitors import ThrowAwayPki
-from handfast.targets.contract import Case, CrlForm, RenderedFile, Target
+from handfast.targets.contract import BrokenCrl, Case, CrlForm, Harm, RenderedFile, Target
 
 _REMEDY = "handfast config refuses such a file before it is written"
 # A server that is out of service stays so: no use in asking it for long.
-_BRIEFLY = 3.0
-NOT_WRITTEN, WITHSTOOD = "refused", "no harm"
+_BRIEFLY = 6.0
+NOT_WRITTEN = "refused"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A way in which a file of CRLs is broken."""
 
-    name: str
+    name: BrokenCrl
     spoil: Callable[[ThrowAwayPki, str], str]
 
 
@@ -33,7 +34,7 @@ def _truncated(_: ThrowAwayPki, good: str) -> str:
 
 
 def _empty(_: ThrowAwayPki, __: str) -> str:
-    return ""
+    return Harm.NONE
 
 
 def _expired(pki: ThrowAwayPki, _: str) -> str:
@@ -51,11 +52,11 @@ def _older(pki: ThrowAwayPki, _: str) -> str:
 
 
 FAULTS = (
-    Fault("truncated", _truncated),
-    Fault("empty", _empty),
-    Fault("expired", _expired),
-    Fault("wrongly signed", _forged),
-    Fault("older", _older),
+    Fault(BrokenCrl.TRUNCATED, _truncated),
+    Fault(BrokenCrl.EMPTY, _empty),
+    Fault(BrokenCrl.EXPIRED, _expired),
+    Fault(BrokenCrl.FORGED, _forged),
+    Fault(BrokenCrl.OLDER, _older),
 )
 
 
@@ -96,12 +97,12 @@ class Rehearsal:
         return Row(
             f"{fault.name}, writer",
             NOT_WRITTEN,
-            words if not harm else f"{words}; {harm}",
-            as_expected=not written and not harm,
+            words if harm is Harm.NONE else f"{words}; {harm}",
+            as_expected=not written and harm is Harm.NONE,
         )
 
     def _by_hand(self, fault: Fault, cast: Cast, bad: str) -> Row:
-        """Copied over the good one, and reloaded without a look: shown as what it is."""
+        """Copied over the good one, and reloaded without a look: as bad as the target says, and no worse."""
         write_files(spoiled_files(self.target, cast.stage, bad, self._material(bad)))
         try:
             cast.run.reload()
@@ -110,10 +111,10 @@ class Rehearsal:
         harm = _harm(replace(cast, patience=_BRIEFLY))
         return Row(
             f"{fault.name}, by hand",
-            WITHSTOOD,
-            harm or "everything goes on",
-            as_expected=True,
-            note=f"{self.target.broken_crl}; {_REMEDY}".removeprefix("; ") if harm else "",
+            self.target.harms[fault.name],
+            harm,
+            as_expected=harm is self.target.harms[fault.name],
+            note=f"{self.target.broken_crl}; {_REMEDY}".removeprefix("; ") if harm is not Harm.NONE else "",
         )
 
     def _material(self, crls: str) -> Material:
@@ -126,16 +127,24 @@ def spoiled_files(target: Target, stage: Stage, bad: str, material: Material) ->
     if target.crl is CrlForm.IN_CA_FILE:
         return (RenderedFile(setting.client_ca, material.anchors + bad),)
     if target.crl is CrlForm.DIRECTORY:
-        return tuple(RenderedFile(str(path), bad) for path in sorted(Path(setting.crl).glob("*.r0")))
+        return _in_directory(setting.crl, bad)
     return (RenderedFile(setting.crl, bad),)
 
 
-def _harm(cast: Cast) -> str:
-    """What went wrong for those who may come and those who may not, in words; "" when nothing did."""
+def _in_directory(directory: str, bad: str) -> tuple[RenderedFile, ...]:
+    """Each CRL under its issuer's name; what cannot be read, under every name that is there."""
+    try:
+        return crl_files(CrlForm.DIRECTORY, directory, read_crls(bad))
+    except Malformed:
+        return tuple(RenderedFile(str(path), bad) for path in sorted(Path(directory).glob("*.r0")))
+
+
+def _harm(cast: Cast) -> Harm:
+    """What went wrong for those who may come and those who may not."""
     if not cast.run.alive():
-        return "the server ended"
+        return Harm.DOWN
     if cast.observe(Visit(cast.visitor(Case.REVOKED))).outcome is Outcome.ADMITTED:
-        return "the revoked client got in"
+        return Harm.LET_IN
     if cast.observe(Visit(cast.visitor(Case.USER))).outcome is not Outcome.ADMITTED:
-        return "nobody gets in"
-    return ""
+        return Harm.LOCKED_OUT
+    return Harm.NONE

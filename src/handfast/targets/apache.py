@@ -2,12 +2,15 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     Check,
     CrlForm,
     CrlScope,
     DenyList,
     Group,
+    Harm,
     Identity,
     Level,
     Option,
@@ -179,6 +182,7 @@ target = Target(
     resumption="off: no tickets, and nothing in a cache lives; with a ticket key file, revoked clients come back",
     broken_crl="configtest does not read the CRL, and a graceful restart with a broken one ends the whole server: "
     "let handfast write the file, or check it with `openssl crl -in FILE -noout -CAfile CA` first",
+    harms={**USUAL_HARMS, BrokenCrl.TRUNCATED: Harm.DOWN, BrokenCrl.EMPTY: Harm.DOWN},
     crl=CrlForm.CONCATENATED,
     crl_scope=CrlScope.WHOLE_CHAIN,
     denylist=DenyList(SerialForm.UPPER_HEX, "denied.conf", "Require expr \"%{{SSL_CLIENT_M_SERIAL}} != '{serial}'\""),

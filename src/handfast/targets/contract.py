@@ -71,6 +71,36 @@ class CrlForm(StrEnum):
     NONE = "none"  # the program has none: see the deny-list
 
 
+class BrokenCrl(StrEnum):
+    """The ways in which a file of CRLs can be broken."""
+
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    EXPIRED = "expired"
+    FORGED = "wrongly signed"
+    OLDER = "older"
+
+
+class Harm(StrEnum):
+    """What comes of a broken file that was copied over the good one by hand, and reloaded without a look."""
+
+    NONE = "everything goes on"
+    LOCKED_OUT = "nobody gets in"
+    LET_IN = "the revoked client got in"
+    DOWN = "the server ended"
+
+
+# A program that checks files before it takes them cannot know that there was a newer one, or that everybody is about
+# to be refused.
+USUAL_HARMS: Mapping[BrokenCrl, Harm] = {
+    BrokenCrl.TRUNCATED: Harm.NONE,
+    BrokenCrl.EMPTY: Harm.NONE,
+    BrokenCrl.EXPIRED: Harm.LOCKED_OUT,
+    BrokenCrl.FORGED: Harm.LOCKED_OUT,
+    BrokenCrl.OLDER: Harm.LET_IN,
+}
+
+
 class CrlScope(StrEnum):
     """Whose CRLs the program demands."""
 
@@ -228,7 +258,8 @@ class Target:
     directory: where the files go by default. install: what to do with them, one step each. test, reload: commands
     for the operator ("" = the program has none: say so in install). check: the test that `handfast config` runs
     itself when `executable` is on PATH. kick: how to cut sessions that are already open. broken_crl: what the
-    program does with a broken CRL file, and the procedure that is safe. minimum: the oldest version that works.
+    program does with a broken CRL file, and the procedure that is safe; harms: the same for each way, as
+    rehearsed. minimum: the oldest version that works.
     """
 
     name: str
@@ -250,6 +281,7 @@ class Target:
     depth: str = ""
     resumption: str = ""
     broken_crl: str = ""
+    harms: Mapping[BrokenCrl, Harm] = field(default_factory=lambda: USUAL_HARMS)
     crl: CrlForm = CrlForm.CONCATENATED
     crl_scope: CrlScope = CrlScope.WHOLE_CHAIN
     identity_form: IdentityForm = IdentityForm.SEPARATE

@@ -2,11 +2,14 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     Check,
     CrlForm,
     CrlScope,
     Group,
+    Harm,
     Identity,
     Level,
     Refusal,
@@ -116,6 +119,7 @@ target = Target(
     resumption="off: no tickets, and a login process serves one connection and keeps no sessions",
     broken_crl="doveconf does not read the CRL, and after a reload with a broken one nobody gets in until it is "
     "mended: let handfast write the file, or check it with `openssl crl -in FILE -noout -CAfile CA` first",
+    harms={**USUAL_HARMS, BrokenCrl.TRUNCATED: Harm.LOCKED_OUT, BrokenCrl.EMPTY: Harm.LOCKED_OUT},
     crl=CrlForm.IN_CA_FILE,
     crl_scope=CrlScope.WHOLE_CHAIN,
     identity=Identity("the common name", "the user name, in the session and in the log"),

@@ -2,9 +2,12 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     Check,
     Group,
+    Harm,
     Identity,
     Level,
     Option,
@@ -220,8 +223,9 @@ target = Target(
     kick="restart Envoy, or POST /drain_listeners?graceful on its admin interface",
     depth="max_verify_depth of the validation context; not set, so BoringSSL's limit of 100 holds",
     resumption="off, with and without tickets",
-    broken_crl="a file that does not load is refused, and what was loaded before stays in force; one that has ended, "
-    "or misses a CA's, refuses all",
+    broken_crl="a file that does not load is refused, and what was loaded before stays in force; an empty one counts "
+    "as none and lets in who was revoked; one that has ended, or misses a CA's, refuses all",
+    harms={**USUAL_HARMS, BrokenCrl.EMPTY: Harm.LET_IN},
     identity=Identity(
         "%DOWNSTREAM_PEER_SUBJECT%, %DOWNSTREAM_PEER_SERIAL%",
         "X-Forwarded-Client-Cert, X-Client-Subject, X-Client-Serial, X-Client-Verify",

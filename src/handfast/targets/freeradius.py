@@ -2,11 +2,14 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     Check,
     CrlForm,
     CrlScope,
     Group,
+    Harm,
     Identity,
     Level,
     Refusal,
@@ -168,6 +171,7 @@ target = Target(
         "a truncated one may keep it from starting, an empty or expired one refuses everybody, and freeradius -XC does"
         " not always notice. So it is checked before it is put in place, by handfast, and never edited by hand"
     ),
+    harms={**USUAL_HARMS, BrokenCrl.TRUNCATED: Harm.DOWN, BrokenCrl.EMPTY: Harm.LOCKED_OUT},
     crl=CrlForm.IN_CA_FILE,
     crl_scope=CrlScope.WHOLE_CHAIN,
     weaknesses=(

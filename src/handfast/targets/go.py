@@ -13,6 +13,7 @@ _TLS = """\
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -107,8 +108,9 @@ func readCRLs() ([]*x509.RevocationList, error) {
 		}
 		crls = append(crls, crl)
 	}
-	if len(crls) == 0 {
-		return nil, errors.New("no CRL in " + crlFile)
+	// pem.Decode passes over a piece of a CRL without a word.
+	if len(crls) == 0 || len(bytes.TrimSpace(rest)) != 0 {
+		return nil, errors.New(crlFile + " is empty or cut off")
 	}
 	return crls, nil
 }
@@ -260,8 +262,8 @@ target = Target(
     kick="none needed: the CRLs are asked at every request, on open connections too",
     depth="none; Go has no limit to set",
     resumption="off, and chain, clock and CRLs are asked for every connection and request",
-    broken_crl="a file with a CRL that does not parse, or with none, is logged, and what was read before stays in "
-    "force; one that was cut off, forged or has ended leaves a CA without a CRL, and refuses all",
+    broken_crl="a file that does not parse, is empty or cut off is logged, and what was read before stays in force; "
+    "one that has ended, is forged or misses a CA's, refuses all",
     identity=Identity("r.TLS.PeerCertificates[0]", "the same, to every handler"),
     refusals=(
         Refusal(Case.NO_CERTIFICATE, "alert certificate required (TLS 1.2: handshake failure)"),

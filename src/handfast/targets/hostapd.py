@@ -2,10 +2,13 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     CrlForm,
     CrlScope,
     Group,
+    Harm,
     Identity,
     Level,
     Refusal,
@@ -53,11 +56,11 @@ def _config(setting: Setting) -> str:
         _part(
             "Who may come: holders of a certificate below these roots. The CRL of every CA stands in the same file,\n"
             "and 2 asks for all of them. A login that comes this many seconds after the last look reads it again.\n"
-            "An expired CRL goes on to count (0): who is revoked stays out, and nobody else is locked out.",
+            "An expired CRL counts as none (1, the default): who was revoked since then would come in by it.",
             f"ca_cert={setting.client_ca}",
             "check_crl=2",
             "crl_reload_interval=2",
-            "check_crl_strict=0",
+            "check_crl_strict=1",
         ),
         _part(f"Mozilla Server Side TLS 6.0, {setting.level}.", *_tls(setting.level)),
         _part(
@@ -116,9 +119,10 @@ target = Target(
     depth="no limit of its own",
     resumption="off: tls_session_lifetime=0, so that every login is a full handshake",
     broken_crl=(
-        "a truncated one is not taken, and the CRLs before it stay; with an empty one nobody gets in; an expired one"
-        " goes on to count. So it is checked before it is put in place, by handfast, and never edited by hand"
+        "a truncated one is not taken, and the CRLs before it stay; with an empty or expired one nobody"
+        " gets in. So it is checked before it is put in place, by handfast, and never edited by hand"
     ),
+    harms={**USUAL_HARMS, BrokenCrl.EMPTY: Harm.LOCKED_OUT},
     crl=CrlForm.IN_CA_FILE,
     crl_scope=CrlScope.WHOLE_CHAIN,
     weaknesses=(

@@ -2,9 +2,12 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     CrlScope,
     Group,
+    Harm,
     Identity,
     Level,
     Option,
@@ -136,6 +139,7 @@ target = Target(
         "on reload it goes on without any revocation (fails open); on start it refuses to start. So the file is"
         " checked before it is put in place, by `handfast crl`, and never edited by hand"
     ),
+    harms={**USUAL_HARMS, BrokenCrl.TRUNCATED: Harm.LET_IN, BrokenCrl.EMPTY: Harm.LET_IN},
     crl_scope=CrlScope.LEAF_ISSUER,
     weaknesses=(
         Weakness(

@@ -27,12 +27,21 @@ const FILES = {
 };
 const CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
 
+// Node takes a whole text as one CRL and reads its first only: each is handed over by itself. A text without CRLs, or
+// with a piece of one, is an error, since Node would go on without.
+function lists(text) {
+  const found = text.match(/-----BEGIN X509 CRL-----[^]*?-----END X509 CRL-----/g) || [];
+  if (!found.length || found.length !== text.split("-----BEGIN X509 CRL-----").length - 1) {
+    throw new Error(`${FILES.crl} is empty or cut off`);
+  }
+  return found;
+}
+
 function options() {
   const read = Object.fromEntries(Object.entries(FILES).map(([name, path]) => [name, fs.readFileSync(path)]));
   return {
     ...read,
-    // Node takes the whole text as one CRL and reads its first only: each is handed over by itself.
-    crl: read.crl.toString().match(/-----BEGIN X509 CRL-----[^]*?-----END X509 CRL-----/g) || [],
+    crl: lists(read.crl.toString()),
     requestCert: true,
     rejectUnauthorized: true,
     minVersion: "@VERSION@",
@@ -129,8 +138,8 @@ target = Target(
     kick="the reload ends every open connection",
     depth="none to set; OpenSSL's limit of 100 holds",
     resumption="off: no tickets, and Node keeps no sessions unless it is told to",
-    broken_crl="a file that does not load is logged, and what was read before stays in force; one that has ended, or "
-    "misses a CA's, refuses all",
+    broken_crl="a file that does not load, is empty or cut off is logged, and what was read before stays in force; one "
+    "that has ended, is forged or misses a CA's, refuses all",
     identity=Identity("request.socket.getPeerCertificate()", "the third argument of the application"),
     refusals=(
         Refusal(Case.NO_CERTIFICATE, "alert certificate required (TLS 1.2: handshake failure)"),

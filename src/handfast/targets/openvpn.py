@@ -2,9 +2,12 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     CrlScope,
     Group,
+    Harm,
     Identity,
     Level,
     Option,
@@ -145,6 +148,7 @@ target = Target(
         " everybody is refused. So it is checked before it is put in place, by `handfast crl`, and every CRL must have"
         " a later thisUpdate than the one before, which handfast's have"
     ),
+    harms={**USUAL_HARMS, BrokenCrl.EMPTY: Harm.LOCKED_OUT, BrokenCrl.FORGED: Harm.NONE, BrokenCrl.OLDER: Harm.NONE},
     crl_scope=CrlScope.LEAF_ISSUER,
     options=(
         Option("proto", "udp", "udp or tcp"),

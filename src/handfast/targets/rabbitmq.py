@@ -2,10 +2,13 @@
 
 from handfast.targets import mozilla
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     CrlForm,
     CrlScope,
     Group,
+    Harm,
     Identity,
     Level,
     Refusal,
@@ -126,6 +129,7 @@ target = Target(
         "without a CRL that it can read it refuses everybody. So files are checked before they are put in place, by"
         " handfast, which replaces each as a whole"
     ),
+    harms={**USUAL_HARMS, BrokenCrl.TRUNCATED: Harm.LOCKED_OUT, BrokenCrl.EMPTY: Harm.LOCKED_OUT},
     crl=CrlForm.DIRECTORY,
     crl_scope=CrlScope.WHOLE_CHAIN,
     weaknesses=(

@@ -1,10 +1,13 @@
 """strongSwan 5.9: an IPsec gateway whose clients come in by certificate (IKEv2, RFC 7296)."""
 
 from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
     Case,
     CrlForm,
     CrlScope,
     Group,
+    Harm,
     Identity,
     Option,
     Refusal,
@@ -113,6 +116,7 @@ target = Target(
         "a file that cannot be read is left out at loading, and strict then refuses everybody whose CA lacks a CRL in"
         " force. So files are checked before they are put in place, by handfast, which replaces each as a whole"
     ),
+    harms={**USUAL_HARMS, BrokenCrl.TRUNCATED: Harm.LOCKED_OUT, BrokenCrl.EMPTY: Harm.LOCKED_OUT},
     crl=CrlForm.DIRECTORY,
     crl_scope=CrlScope.WHOLE_CHAIN,
     weaknesses=(

@@ -7,7 +7,20 @@ from handfast.errors import HandfastError
 from handfast.pki import pem
 from handfast.prove.program import Program, Running, Stage
 from handfast.prove.visit import Door, http
-from handfast.targets.contract import Case, CrlForm, Group, Identity, Refusal, RenderedFile, Setting, Status, Target
+from handfast.targets.contract import (
+    USUAL_HARMS,
+    BrokenCrl,
+    Case,
+    CrlForm,
+    Group,
+    Harm,
+    Identity,
+    Refusal,
+    RenderedFile,
+    Setting,
+    Status,
+    Target,
+)
 from handfast.tls.context import Generation, RotatingContext, server_generation
 from handfast.tls.context import Identity as OwnIdentity
 from handfast.tls.revocations import load_revocations
@@ -64,6 +77,9 @@ target = Target(
     install=(),
     minimum="0.1.0",
     crl=CrlForm.CONCATENATED,
+    broken_crl="a list that does not load, or that no CA of the clients signed, is not taken, and the one before stays "
+    "in force; one that has ended refuses all",
+    harms={**USUAL_HARMS, BrokenCrl.FORGED: Harm.NONE},
     identity=Identity("the certificate itself", "the greeting"),
     depth="the whole chain is built and checked, whatever its length",
     resumption="no tickets, and clock and revocation are looked up for every connection, resumed or not",

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -97,8 +98,9 @@ func readCRLs() ([]*x509.RevocationList, error) {
 		}
 		crls = append(crls, crl)
 	}
-	if len(crls) == 0 {
-		return nil, errors.New("no CRL in " + crlFile)
+	// pem.Decode passes over a piece of a CRL without a word.
+	if len(crls) == 0 || len(bytes.TrimSpace(rest)) != 0 {
+		return nil, errors.New(crlFile + " is empty or cut off")
 	}
 	return crls, nil
 }

@@ -113,7 +113,7 @@ class Rehearsal:
             f"{fault.name}, by hand",
             self.target.harms[fault.name],
             harm,
-            as_expected=harm is self.target.harms[fault.name],
+            as_expected=not harm.is_worse_than(self.target.harms[fault.name]),
             note=f"{self.target.broken_crl}; {_REMEDY}".removeprefix("; ") if harm is not Harm.NONE else "",
         )
 

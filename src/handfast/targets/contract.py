@@ -82,12 +82,19 @@ class BrokenCrl(StrEnum):
 
 
 class Harm(StrEnum):
-    """What comes of a broken file that was copied over the good one by hand, and reloaded without a look."""
+    """What comes of a broken file that was copied over the good one by hand, and reloaded without a look.
+
+    In the order of how bad it is.
+    """
 
     NONE = "everything goes on"
     LOCKED_OUT = "nobody gets in"
-    LET_IN = "the revoked client got in"
     DOWN = "the server ended"
+    LET_IN = "the revoked client got in"
+
+    def is_worse_than(self, other: "Harm") -> bool:
+        """Whether one would rather have the other."""
+        return list(Harm).index(self) > list(Harm).index(other)
 
 
 # A program that checks files before it takes them cannot know that there was a newer one, or that everybody is about
@@ -258,8 +265,8 @@ class Target:
     directory: where the files go by default. install: what to do with them, one step each. test, reload: commands
     for the operator ("" = the program has none: say so in install). check: the test that `handfast config` runs
     itself when `executable` is on PATH. kick: how to cut sessions that are already open. broken_crl: what the
-    program does with a broken CRL file, and the procedure that is safe; harms: the same for each way, as
-    rehearsed. minimum: the oldest version that works.
+    program does with a broken CRL file, and the procedure that is safe; harms: the worst that was seen of
+    each way when it was rehearsed. minimum: the oldest version that works.
     """
 
     name: str

@@ -224,7 +224,7 @@ target = Target(
     depth="max_verify_depth of the validation context; not set, so BoringSSL's limit of 100 holds",
     resumption="off, with and without tickets",
     broken_crl="a file that does not load is refused, and what was loaded before stays in force; an empty one counts "
-    "as none and lets in who was revoked; one that has ended, or misses a CA's, refuses all",
+    "as none, and may let in who was revoked; one that has ended, or misses a CA's, refuses all",
     harms={**USUAL_HARMS, BrokenCrl.EMPTY: Harm.LET_IN},
     identity=Identity(
         "%DOWNSTREAM_PEER_SUBJECT%, %DOWNSTREAM_PEER_SERIAL%",

@@ -48,7 +48,7 @@ class App:
         else:
             response = await self._guarded(scope, self._answer(scope, receive))
         if response is not None:
-            await self._send(response, send, scope["method"])
+            await self._send(response, send, scope)
 
     async def _guarded(self, scope: Scope, answer: Awaitable[Response | None]) -> Response | None:
         try:
@@ -109,17 +109,21 @@ class App:
         failure = await self._guarded(scope, _run(application, inner, replayed(body.data, receive), noting))
         return None if has_begun else failure
 
-    async def _send(self, response: Response, send: Send, method: str) -> None:
+    async def _send(self, response: Response, send: Send, scope: Scope) -> None:
         await send({"type": "http.response.start", "status": response.status, "headers": _head(response)})
-        body = b"" if method == "HEAD" else response.body
+        body = b"" if scope["method"] == "HEAD" else response.body
         if len(body) <= _PIECE:
             await send({"type": "http.response.body", "body": body})
             return
-        for start in range(0, len(body), _PIECE):
-            piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
-            # A client that takes nothing holds neither the connection nor the answer for ever.
-            async with asyncio.timeout(self.limits.stall.total_seconds()):
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
+        try:
+            for start in range(0, len(body), _PIECE):
+                piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
+                # A client that takes nothing holds neither the connection nor the answer for ever.
+                async with asyncio.timeout(self.limits.stall.total_seconds()):
+                    await send({"type": "http.response.body", "body": piece, "more_body": more})
+        except TimeoutError:
+            self.service.log("answer.not-taken", path=scope["path"])
+            scope[SCOPE_KEY].abort()
 
 
 def handle(route: Route, request: Request, authority: Authority) -> Response:

@@ -50,6 +50,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         secured = transport.get_extra_info("ssl_object")
         self.visitor = self.terms.visitor_of(self.client[0] if self.client else "", secured)
+        self.visitor.abort = transport.abort
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,12 +1,12 @@
 """Who is at the other end of a connection, and how its certificate stands at each request."""
 
-import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.authority import Authority
 from handfast.ca.records import State
@@ -24,12 +24,17 @@ _SHUT_OUT = {
 }
 
 
+def _nothing() -> None:
+    """There is no connection to end."""
+
+
 @dataclass(slots=True)
 class Visitor:
-    """One connection: its peer, and the tls extension of the ASGI specification."""
+    """One connection: its peer, the tls extension of the ASGI specification, and how to end it at once."""
 
     peer: Peer
     extension: Mapping[str, Any] = field(default_factory=dict)
+    abort: Callable[[], None] = _nothing
 
 
 def peer_of_scope(scope: Mapping[str, Any]) -> Peer:
@@ -87,14 +92,8 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _extension(peer: Peer) -> Mapping[str, Any]:
-    pems = [ssl.DER_cert_to_PEM_cert(one.public_bytes(_encoding())) for one in peer.chain]
+    pems = [one.public_bytes(Encoding.PEM).decode("ascii") for one in peer.chain]
     return {"client_cert_chain": pems, "tls_version": peer.tls_version, "resumed": peer.is_resumed}
-
-
-def _encoding() -> Any:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return Encoding.DER
 
 
 def require_standing(authority: Authority, peer: Peer) -> None:

@@ -1,0 +1,195 @@
+"""`handfast serve` over its life: slow clients, too many of them, a new certificate under them, and a graceful stop."""
+
+import http.client
+import json
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from handfast.ca.records import Listing, Reason
+from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, get, opened, running
+
+_IMPATIENT = """
+[serve]
+handshake_timeout = "6s"
+request_timeout = "6s"
+idle_timeout = "6s"
+"""
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    workplace = tmp_path_factory.mktemp("impatient")
+    authority_in(workplace / "ca", _IMPATIENT)
+    with running(workplace / "ca", workplace=workplace) as one:
+        yield one
+
+
+@pytest.fixture
+def lenient(tmp_path: Path) -> Iterator[Running]:
+    authority_in(tmp_path / "ca", '[serve]\ntls_minimum = "1.2"\n')
+    with running(tmp_path / "ca", workplace=tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Running]:
+    authority_in(tmp_path / "ca")
+    with running(tmp_path / "ca", workplace=tmp_path) as one:
+        yield one
+
+
+def _secured(service: Running) -> ssl.SSLSocket:
+    raw = socket.create_connection(("localhost", service.https), timeout=PATIENCE)
+    return service.context().wrap_socket(raw, server_hostname="localhost")
+
+
+def _ended(connection: socket.socket) -> bytes:
+    """What comes until the other end closes; fails when it does not."""
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def test_whoever_is_slow_is_cut_off_with_an_answer_where_one_can_be_given(impatient: Running) -> None:
+    # All at once, so that the waiting is done once.
+    with ExitStack() as stack:
+        address = ("localhost", impatient.https)
+        no_handshake = stack.enter_context(socket.create_connection(address, timeout=PATIENCE))
+        silent, half_head, empty_lines, half_body = (stack.enter_context(_secured(impatient)) for _ in range(4))
+        half_head.sendall(b"GET /trial/whoami HTTP/1.1\r\nHost: local")
+        empty_lines.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        empty_lines.recv(65536)
+        empty_lines.sendall(b"\r\n")
+        half_body.sendall(b"POST /trial/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf of it")
+
+        assert _ended(no_handshake) == b""
+        assert _ended(silent) == b""
+        assert _ended(half_head).startswith(b"HTTP/1.1 408 ")
+        assert _ended(half_body).startswith(b"HTTP/1.1 408 ")
+        _ended(empty_lines)
+
+
+def test_who_takes_nothing_of_a_large_answer_is_cut_off(impatient: Running) -> None:
+    with socket.create_connection(("localhost", impatient.http), timeout=PATIENCE) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.sendall(b"GET /trial/large HTTP/1.1\r\nHost: localhost\r\n\r\n" * 4)
+
+        eventually(lambda: "answer.not-taken" in impatient.log(), "the service gave up")
+
+
+def test_a_revoked_client_that_resumes_its_session_is_refused(lenient: Running, tmp_path: Path) -> None:
+    issued = client_files(lenient.directory, "alice", tmp_path / "alice")
+    context = lenient.context(tmp_path / "alice", version=ssl.TLSVersion.TLSv1_2)
+    first, session = _asked(lenient, context, None)
+    again, _ = _asked(lenient, context, session)
+
+    with opened(lenient.directory) as authority:
+        authority.revoke(issued.record, Reason.KEY_COMPROMISE)
+    status, _ = _asked(lenient, context, session)
+
+    assert first.endswith('"is_resumed": false, "binding": true}')
+    assert '"is_resumed": true' in again
+    assert '"chain": 3' in again
+    assert status.startswith("HTTP/1.1 403 ")
+
+
+def test_tls_1_3_gives_nothing_to_resume_with(impatient: Running) -> None:
+    with _secured(impatient) as secured:
+        secured.sendall(b"GET /trial/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        _ended(secured)
+
+        assert secured.session is None or not secured.session.has_ticket
+
+
+def _asked(service: Running, context: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[str, ssl.SSLSession]:
+    raw = socket.create_connection(("localhost", service.https), timeout=PATIENCE)
+    with context.wrap_socket(raw, server_hostname="localhost", session=session) as secured:
+        secured.sendall(b"GET /trial/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = _ended(secured).decode()
+        assert secured.session is not None
+        return answer, secured.session
+
+
+def test_a_new_certificate_is_served_and_nobody_is_cut_off(service: Running) -> None:
+    standing = service.connection()
+    assert get(standing, "/trial/whoami")[0] == 200
+    before = _serial(service)
+
+    service.signal(signal.SIGHUP)
+    eventually(lambda: _serial(service) != before, "a new certificate")
+
+    assert get(standing, "/trial/whoami")[0] == 200
+    assert standing.sock is not None
+    with opened(service.directory) as authority:
+        records = authority.search(Listing(now=authority.clock(), profile="server")).records
+    assert [record.requester for record in records] == ["service", "service"]
+
+
+def test_the_certificate_is_kept_over_a_restart_with_its_key_for_nobody_else(tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca")
+    with running(tmp_path / "ca", workplace=tmp_path) as one:
+        before = _serial(one)
+    with running(tmp_path / "ca", workplace=tmp_path) as one:
+        assert _serial(one) == before
+    with running(tmp_path / "ca", "--name", "other.example.org", "--name", "localhost", workplace=tmp_path) as one:
+        assert _serial(one) != before
+
+    keys = list((tmp_path / "ca" / "server").glob("*.key"))
+    assert keys
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in keys)
+
+
+def _serial(service: Running) -> str:
+    with _secured(service) as secured:
+        shown = secured.getpeercert()
+    assert shown
+    return str(shown["serialNumber"])
+
+
+def test_a_stop_lets_what_is_being_answered_finish(service: Running, tmp_path: Path) -> None:
+    answers: list[tuple[int, str]] = []
+    idle, busy = service.connection(), service.connection()
+    assert get(idle, "/health/live")[0] == 200
+    asking = threading.Thread(target=lambda: answers.append(get(busy, "/trial/wait", **{"x-folder": str(tmp_path)})))
+    asking.start()
+    eventually((tmp_path / "begun").exists, "the request is being answered")
+
+    service.signal(signal.SIGTERM)
+    eventually(lambda: _refuses(service), "no new connections")
+    assert service.process.poll() is None
+    (tmp_path / "go").touch()
+    asking.join(PATIENCE)
+
+    assert answers == [(200, "done")]
+    assert service.process.wait(PATIENCE) == 0
+    assert json.loads(service.log().splitlines()[-1])["event"] == "service.stopped"
+
+
+def _refuses(service: Running) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", service.https), timeout=PATIENCE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_when_all_places_are_taken_an_idle_connection_makes_room(tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca", "[serve]\nconnections = 4\n")
+    with running(tmp_path / "ca", workplace=tmp_path) as service:
+        standing = [http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE) for _ in range(4)]
+        assert [get(one, "/health/live")[0] for one in standing] == [200] * 4
+
+        newcomer = http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE)
+
+        assert get(newcomer, "/health/live")[0] == 200

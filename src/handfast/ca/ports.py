@@ -116,6 +116,10 @@ class Store(Protocol):
         """The same store, which tells the journal of what it has committed, before it returns."""
         ...
 
+    def copy_to(self, location: str) -> None:
+        """Everything as it was at one moment, into a new file that a backup holds, while others write."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections, the journal's too."""
         ...

@@ -74,7 +74,7 @@ def build(
     directory: Path, settings: str, found: Callable[[Parts], None], *, passphrase: PassphraseSource, clock: Clock
 ) -> Authority:
     """A directory that appears whole, with what `found` puts into it; opened."""
-    with _building_site(directory) as site:
+    with building_site(directory) as site:
         write_atomically(site / FILE, settings or default_settings())
         parts = open_parts(site, passphrase=passphrase, clock=clock)
         try:
@@ -203,7 +203,7 @@ def publish(parts: Parts) -> None:
 
 
 @contextmanager
-def _building_site(directory: Path) -> Iterator[Path]:
+def building_site(directory: Path) -> Iterator[Path]:
     """A private directory beside the place, which becomes the place when all went well."""
     directory = directory.absolute()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):

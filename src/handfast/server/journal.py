@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from handfast.stores.group_commit import GroupCommit
 SEGMENT_SIZE = 64 * 1024 * 1024
 _SUFFIX = ".log"
 # stream -> (segment, offset)
-Position = Mapping[str, tuple[int, int]]
+Position = dict[str, tuple[int, int]]
 
 
 @dataclass(slots=True, eq=False)

@@ -59,6 +59,10 @@ class Database(Protocol):
         """The rows of a query in pieces of some thousands."""
         ...
 
+    def copy_to(self, location: str) -> None:
+        """Everything as it was at one moment, into a new SQLite file, while others write (handfast.stores.copying)."""
+        ...
+
     def close(self) -> None:
         """Close all connections."""
         ...
@@ -226,6 +230,9 @@ class SqlStore:
             _append_events(transaction, [event])
 
         self.database.write(job)
+
+    def copy_to(self, location: str) -> None:
+        self.database.copy_to(location)
 
     def close(self) -> None:
         self.database.close()

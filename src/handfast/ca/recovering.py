@@ -1,0 +1,218 @@
+"""Bring a restored store up to date: what the journal and published CRLs tell of the time since the backup.
+
+A revocation is only ever added here: whatever a source says, what is revoked in another source stays revoked.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from cryptography import x509
+
+from handfast.ca.journal import Entry, Signed, Snapshot
+from handfast.ca.ports import Store
+from handfast.ca.records import (
+    AuditEvent,
+    CertificateRecord,
+    CrlRecord,
+    Finished,
+    IssuerRecord,
+    Reason,
+    Revocation,
+)
+from handfast.errors import Conflict
+
+_TOGETHER = 256
+# When it is not known how many CRLs were made since: more than anybody makes before the next backup.
+CRL_NUMBER_JUMP = 1_000_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Recovery:
+    """Fills a store. actor: for the audit log. The counts are of what the store did not know."""
+
+    store: Store
+    now: datetime
+    actor: str
+    begun: int = 0
+    finished: int = 0
+    revoked: int = 0
+    issuers: int = 0
+    numbers: dict[str, CrlRecord] = field(default_factory=dict)
+    unknown: list[int] = field(default_factory=list)
+    _profiles: dict[str, str] = field(default_factory=dict)
+    _revocations: list[Revocation] = field(default_factory=list)
+
+    def replay(self, entries: Iterable[Entry]) -> None:
+        """Everything that a journal tells. What is known already is passed over."""
+        signed: list[bytes] = []
+        for some in _pieces(entries):
+            self._begin([one for one in some if isinstance(one, CertificateRecord)])
+            signed += [one.certificate for one in some if isinstance(one, Signed)]
+            for one in some:
+                self._remember(one)
+        for start in range(0, len(signed), _TOGETHER):
+            self._finish(signed[start : start + _TOGETHER])
+        for revocation in sorted(self._revocations, key=lambda one: one.sequence):
+            self._revoke(revocation)
+        self._revocations.clear()
+
+    def assert_crl(self, issuer: IssuerRecord, crl: x509.CertificateRevocationList) -> None:
+        """What a published CRL says, whose signature was verified: its number is taken, and its entries are revoked."""
+        end = x509.load_der_x509_certificate(issuer.certificate).not_valid_after_utc
+        for entry in crl:
+            self._assert_entry(issuer.name, entry, end)
+        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+        this_update = crl.last_update_utc
+        next_update = crl.next_update_utc or this_update
+        self._number(
+            CrlRecord(
+                issuer=issuer.name,
+                number=number,
+                this_update=this_update,
+                next_update=next_update,
+                covers=0,
+                full_at=this_update,
+            )
+        )
+
+    def take_numbers(self, *, jump: bool) -> dict[str, int]:
+        """Put the highest CRL number of each CA on record, so that none is used again; what it is then.
+
+        jump: leave room for those that nobody can tell of.
+        """
+        taken = {}
+        for name in (one.name for one in self.store.issuers()):
+            last, told = self.store.last_crl(name), self.numbers.get(name)
+            highest = max((one for one in (last, told) if one is not None), key=lambda one: one.number, default=None)
+            if highest is None:
+                continue
+            number = highest.number + (CRL_NUMBER_JUMP if jump else 0)
+            if last is None or number > last.number:
+                record = replace(highest, number=number, covers=0, full_at=highest.this_update)
+                self.store.begin_crl(record, self._event("crl.number-taken", issuer=name, number=str(number)))
+            taken[name] = number
+        return taken
+
+    def _remember(self, entry: Entry) -> None:
+        if isinstance(entry, Snapshot):
+            self._profiles[entry.digest] = entry.text
+        elif isinstance(entry, Revocation):
+            self._revocations.append(entry)
+        elif isinstance(entry, CrlRecord):
+            self._number(entry)
+        elif isinstance(entry, IssuerRecord) and entry.name not in {one.name for one in self.store.issuers()}:
+            self.store.add_issuer(entry, self._event("issuer.recovered", issuer=entry.name, role=entry.role.value))
+            self.issuers += 1
+
+    def _number(self, record: CrlRecord) -> None:
+        known = self.numbers.get(record.issuer)
+        if known is None or record.number > known.number:
+            self.numbers[record.issuer] = record
+
+    def _begin(self, records: Sequence[CertificateRecord]) -> None:
+        new = {(one.serial, one.issuer): one for one in records if self._record(one.serial, one.issuer) is None}
+        if not new:
+            return
+        listed = list(new.values())
+        snapshots = {one.profile_digest: self._profiles.get(one.profile_digest, "") for one in listed}
+        known = [(digest, text) for digest, text in snapshots.items() if text]
+        try:
+            self.store.begin(listed, snapshots=known)
+            self.begun += len(listed)
+        except Conflict:
+            self.begun += sum(self._begin_without_row(one) for one in listed)
+
+    def _begin_without_row(self, record: CertificateRecord) -> bool:
+        """A row of a bulk issue that has another certificate meanwhile: the certificate counts, not the row."""
+        try:
+            self.store.begin([record])
+        except Conflict:
+            self.store.begin([replace(record, batch_row=None)])
+        return True
+
+    def _finish(self, certificates: Sequence[bytes]) -> None:
+        finished: dict[int, Finished] = {}
+        events = []
+        for der in certificates:
+            certificate = x509.load_der_x509_certificate(der)
+            record = self._unfinished(certificate)
+            if record is None or record.id in finished:
+                continue
+            # SHA-1 only names the certificate for tools that still show it so; nothing relies on it.
+            sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
+            finished[record.id] = Finished(record.id, der, hashlib.sha256(der).digest(), sha1)
+            event = self._event("certificate.recovered", issuer=record.issuer, label=record.label)
+            events.append(replace(event, serial=record.serial))
+        if finished:
+            self.store.finish(list(finished.values()), events)
+            self.finished += len(finished)
+
+    def _unfinished(self, certificate: x509.Certificate) -> CertificateRecord | None:
+        records = self.store.by_serial(certificate.serial_number)
+        if not records:
+            self.unknown.append(certificate.serial_number)
+        begun = [one for one in records if one.certificate is None]
+        same = [one for one in begun if one.not_after == certificate.not_valid_after_utc]
+        return same[0] if same else None
+
+    def _revoke(self, told: Revocation) -> None:
+        last = self.store.revocation(told.issuer, told.serial)
+        if last is not None and (_is_final(last) or last.sequence >= told.sequence):
+            return
+        if not told.is_in_force and (last is None or not last.is_in_force):
+            return
+        self._append(told, last)
+
+    def _assert_entry(self, issuer: str, entry: x509.RevokedCertificate, end: datetime) -> None:
+        reason = _reason_of(entry)
+        last = self.store.revocation(issuer, entry.serial_number)
+        if last is not None and last.is_in_force and (_is_final(last) or reason is Reason.CERTIFICATE_HOLD):
+            return
+        record = self._record(entry.serial_number, issuer)
+        told = Revocation(
+            serial=entry.serial_number,
+            issuer=issuer,
+            sequence=0,
+            reason=reason,
+            revoked_at=entry.revocation_date_utc,
+            not_after=end if record is None else record.not_after,
+            requester=self.actor,
+        )
+        self._append(told, last)
+
+    def _append(self, told: Revocation, last: Revocation | None) -> None:
+        event = self._event("revocation.recovered", issuer=told.issuer, reason=told.reason.value)
+        sequence = 0 if last is None else last.sequence + 1
+        self.store.append_revocation(replace(told, sequence=sequence, id=0), replace(event, serial=told.serial))
+        self.revoked += 1
+
+    def _record(self, serial: int, issuer: str) -> CertificateRecord | None:
+        return next((one for one in self.store.by_serial(serial) if one.issuer == issuer), None)
+
+    def _event(self, action: str, *, issuer: str = "", **detail: str) -> AuditEvent:
+        return AuditEvent(at=self.now, actor=self.actor, action=action, issuer=issuer, detail=detail)
+
+
+def _is_final(revocation: Revocation) -> bool:
+    return revocation.is_in_force and revocation.reason is not Reason.CERTIFICATE_HOLD
+
+
+def _reason_of(entry: x509.RevokedCertificate) -> Reason:
+    """Without a reason, and with one that only deltas have, it is revoked for ever: the safe side."""
+    try:
+        flag = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return Reason.UNSPECIFIED
+    return Reason.UNSPECIFIED if flag is x509.ReasonFlags.remove_from_crl else Reason(flag.value)
+
+
+def _pieces(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    piece: list[Entry] = []
+    for entry in entries:
+        piece.append(entry)
+        if len(piece) == _TOGETHER:
+            yield piece
+            piece = []
+    yield piece

@@ -1,0 +1,70 @@
+"""A whole, consistent copy of a store as a SQLite file, and back: the schema is one, so the file fits any database."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from handfast.errors import ConfigError, Conflict
+from handfast.stores.rows import Row
+from handfast.stores.sql import Database, Transaction
+from handfast.stores.sqlite import open_store
+
+Stream = Callable[[str], Iterator[list[Row]]]
+_PIECE = 1000
+_EMPTY = "certificate"
+
+
+def fill(location: str, stream: Stream) -> None:
+    """A new SQLite file with all rows of a database. stream: runs a query, in a transaction that sees one moment."""
+    open_store(location).close()
+    with closing(sqlite3.connect(location, isolation_level=None)) as target:
+        target.execute("BEGIN IMMEDIATE")
+        for table in tables(target):
+            target.execute(f"DELETE FROM {table}")  # noqa: S608  # a name from our own schema
+            for rows in stream(f"SELECT * FROM {table}"):  # noqa: S608  # likewise
+                target.executemany(_insert(table, len(rows[0])), rows)
+        target.execute("COMMIT")
+
+
+def load(location: str, database: Database) -> None:
+    """All rows of a SQLite file into a database that is empty. Raises Conflict when it is not."""
+    with closing(sqlite3.connect(location)) as source:
+        if database.read(f"SELECT 1 FROM {_EMPTY} LIMIT 1"):  # noqa: S608  # a constant
+            hint = "give an empty database in the setting `store`"
+            raise Conflict("there is an authority in the database already", hint=hint)
+        for table in tables(source):
+            database.write(lambda transaction, name=table: transaction.rows(f"DELETE FROM {name}"))  # type: ignore[misc]  # noqa: S608  # bound where it is made; a name from our own schema
+            cursor = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # likewise
+            while rows := cursor.fetchmany(_PIECE):
+                _put(database, table, rows)
+
+
+def _put(database: Database, table: str, rows: list[Row]) -> None:
+    def job(transaction: Transaction) -> None:
+        transaction.many(_insert(table, len(rows[0])), rows)
+
+    database.write(job)
+
+
+def _insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608  # a name from our own schema
+
+
+def tables(connection: sqlite3.Connection) -> list[str]:
+    """The tables of a SQLite file of ours."""
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    return [name for (name,) in connection.execute(sql)]
+
+
+def require_sound(path: Path) -> None:
+    """Raise ConfigError when the file is no whole SQLite database. Reads all of it."""
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as connection:
+            told = connection.execute("PRAGMA quick_check").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        told = str(error)
+    if told != "ok":
+        raise ConfigError(
+            f"the copy of the database is damaged: {told}", hint="check the disk, and make another backup"
+        )

@@ -1,0 +1,241 @@
+"""A backup is whole and verified; a restore knows that it is old, and loses nothing that a journal or a CRL tells."""
+
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from handfast.ca.audit import verify_chain
+from handfast.ca.authority import Authority
+from handfast.ca.order import Order
+from handfast.ca.records import CertificateRecord, Reason, State
+from handfast.errors import ConfigError, Conflict, Malformed, Unacceptable
+from handfast.keys.generate import generate_key
+from handfast.keys.passphrase import no_passphrase
+from handfast.pki.subject import parse_subject
+from handfast.server.assembly import open_authority, open_parts, utc_now
+from handfast.server.backup import BackupReport, back_up
+from handfast.server.founding import Plan, create_authority
+from handfast.server.layout import crl_path, publish_crl
+from handfast.server.restoring import RestoreReport, Sources, restore
+
+KEY = generate_key().public_key()
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    create_authority(tmp_path / "ca", Plan(name="Test"), passphrase=no_passphrase).store.close()
+    return tmp_path / "ca"
+
+
+@pytest.fixture
+def authority(ca: Path) -> Iterator[Authority]:
+    opened = open_authority(ca, passphrase=no_passphrase)
+    yield opened
+    opened.store.close()
+
+
+def issue(authority: Authority, name: str) -> CertificateRecord:
+    order = Order(profile="device", public_key=KEY, subject=parse_subject(f"CN={name}"))
+    return authority.issue(order).record
+
+
+def backup(ca: Path, target: Path, *, with_keys: bool = True) -> BackupReport:
+    parts = open_parts(ca, passphrase=no_passphrase)
+    try:
+        return back_up(parts, target, with_keys=with_keys)
+    finally:
+        parts.store.close()
+
+
+def restored(file: Path, directory: Path, *journals: Path, crls: tuple[Path, ...] = ()) -> RestoreReport:
+    return restore(file, directory, Sources(journals=journals, crls=crls), passphrase=no_passphrase)
+
+
+def state_of(directory: Path, record: CertificateRecord) -> State:
+    again = open_authority(directory, passphrase=no_passphrase)
+    try:
+        (found,) = again.store.by_serial(record.serial)
+        assert verify_chain(again.store.events(limit=10_000)) == ()
+        return found.state(utc_now())
+    finally:
+        again.store.close()
+
+
+def codes(report: RestoreReport) -> set[str]:
+    return {one.code for one in report.lost}
+
+
+def test_what_was_issued_and_revoked_since_comes_back_from_the_journal(
+    ca: Path, authority: Authority, tmp_path: Path
+) -> None:
+    before, held, freed = (issue(authority, name) for name in ("before", "held", "freed"))
+    authority.hold(freed)
+    made = backup(ca, tmp_path / "b.tar")
+    assert made.keys == made.plain_keys == ("issuing", "root")
+    since, gone = issue(authority, "since"), issue(authority, "gone")
+    authority.revoke(before, Reason.KEY_COMPROMISE)
+    authority.hold(held)
+    authority.release(freed)
+    authority.revoke(gone)
+    publish_crl(ca, authority, "issuing")
+    last = authority.store.last_crl("issuing")
+    assert last is not None
+
+    report = restored(tmp_path / "b.tar", tmp_path / "again", ca / "journal")
+
+    assert report.counts == {"certificates begun": 2, "certificates finished": 2, "revocations": 4, "CAs": 0}
+    assert codes(report) == {"access-is-old"}
+    assert report.numbers["issuing"] == last.number
+    states = [state_of(tmp_path / "again", one) for one in (before, held, freed, since, gone)]
+    assert states == [State.REVOKED, State.HELD, State.VALID, State.VALID, State.REVOKED]
+    again = open_authority(tmp_path / "again", passphrase=no_passphrase)
+    (found,) = again.store.by_serial(since.serial)
+    assert found.certificate == since.certificate
+    crl = x509.load_der_x509_crl(again.crl("issuing"))
+    assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == last.number + 1
+    assert {one.serial_number for one in crl} == {one.serial for one in (before, held, gone)}
+    assert "authority.restored" in {one.action for one in again.store.events(limit=10_000)}
+    again.store.close()
+
+
+def test_a_restored_authority_can_be_backed_up_and_restored_again(
+    ca: Path, authority: Authority, tmp_path: Path
+) -> None:
+    backup(ca, tmp_path / "b.tar")
+    first = issue(authority, "first")
+    restored(tmp_path / "b.tar", tmp_path / "second", ca / "journal")
+    again = open_authority(tmp_path / "second", passphrase=no_passphrase)
+    second = issue(again, "second")
+    again.revoke(first)
+    again.store.close()
+
+    report = restored(tmp_path / "b.tar", tmp_path / "third", tmp_path / "second" / "journal", ca / "journal")
+
+    assert report.counts["certificates finished"] == 2
+    assert [state_of(tmp_path / "third", one) for one in (first, second)] == [State.REVOKED, State.VALID]
+
+
+def test_without_a_journal_it_says_what_nobody_knows_and_leaves_room_for_crl_numbers(
+    ca: Path, authority: Authority, tmp_path: Path
+) -> None:
+    backup(ca, tmp_path / "b.tar", with_keys=False)
+    issue(authority, "since")
+    last = authority.store.last_crl("issuing")
+    assert last is not None
+    (ca / "journal").rename(tmp_path / "elsewhere")
+
+    report = restored(tmp_path / "b.tar", tmp_path / "again")
+
+    assert codes(report) == {"journal-missing", "keys-missing", "access-is-old"}
+    assert report.numbers["issuing"] >= last.number + 1_000_000
+    assert not (tmp_path / "again" / "keys").exists()
+
+
+def test_a_published_crl_gives_revocations_and_the_number_back(ca: Path, authority: Authority, tmp_path: Path) -> None:
+    known = issue(authority, "known")
+    backup(ca, tmp_path / "b.tar")
+    unknown = issue(authority, "unknown")
+    authority.revoke(known)
+    authority.hold(unknown)
+    for issuer in ("root", "issuing"):
+        publish_crl(ca, authority, issuer)
+    shutil.rmtree(ca / "journal")
+
+    published = tuple(crl_path(ca, issuer) for issuer in ("root", "issuing"))
+    report = restored(tmp_path / "b.tar", tmp_path / "again", crls=published)
+
+    last = authority.store.last_crl("issuing")
+    assert last is not None
+    assert report.numbers["issuing"] == last.number
+    assert report.counts["revocations"] == 2
+    assert state_of(tmp_path / "again", known) is State.REVOKED
+    again = open_authority(tmp_path / "again", passphrase=no_passphrase)
+    assert {one.serial_number for one in x509.load_der_x509_crl(again.crl("issuing"))} == {known.serial, unknown.serial}
+    again.store.close()
+
+
+def test_a_crl_of_somebody_else_is_refused(ca: Path, tmp_path: Path) -> None:
+    other = create_authority(tmp_path / "other", Plan(name="Test"), passphrase=no_passphrase)
+    other.store.close()
+    backup(ca, tmp_path / "b.tar")
+    with pytest.raises(Unacceptable, match="no CA of this backup"):
+        restored(tmp_path / "b.tar", tmp_path / "again", crls=(crl_path(tmp_path / "other", "issuing"),))
+    assert not (tmp_path / "again").exists()
+
+
+def test_the_journal_is_found_where_it_was_and_where_it_is_alone(
+    ca: Path, authority: Authority, tmp_path: Path
+) -> None:
+    backup(ca, tmp_path / "b.tar")
+    issue(authority, "since")
+    assert restored(tmp_path / "b.tar", tmp_path / "again").counts["certificates finished"] == 1
+    authority.store.close()
+    for path in ca.iterdir():
+        if path.name != "journal":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    report = restored(tmp_path / "b.tar", ca)
+
+    assert report.counts["certificates finished"] == 1
+    assert report.moved_to == tmp_path / "ca.before-restore"
+
+
+def test_an_authority_is_never_overwritten(ca: Path, tmp_path: Path) -> None:
+    backup(ca, tmp_path / "b.tar")
+    before = (ca / "ca.sqlite").read_bytes()
+    with pytest.raises(Conflict, match="not empty"):
+        restored(tmp_path / "b.tar", ca)
+    assert (ca / "ca.sqlite").read_bytes() == before
+
+
+def test_a_backup_is_not_overwritten_and_leaves_nothing_beside_it(ca: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    made = backup(ca, folder)
+    assert [one.name for one in folder.iterdir()] == [made.path.name]
+    assert made.path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(Conflict, match="exists already"):
+        backup(ca, made.path)
+    assert [one.name for one in folder.iterdir()] == [made.path.name]
+
+
+@pytest.mark.parametrize("at", [0.0, 0.2, 0.5, 0.9, 0.999])
+def test_a_damaged_or_cut_backup_is_refused(ca: Path, tmp_path: Path, at: float) -> None:
+    data = bytearray(backup(ca, tmp_path / "b.tar").path.read_bytes())
+    # The end of a tar is filled up with zeros that nobody reads.
+    place = int((len(bytes(data).rstrip(b"\0")) - 1) * at)
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(data[:place])
+    data[place] ^= 0x55
+    (tmp_path / "b.tar").write_bytes(data)
+    for file in (tmp_path / "b.tar", cut):
+        with pytest.raises((Malformed, ConfigError)):
+            restored(file, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "keys/extra.key"])
+def test_a_file_that_the_manifest_does_not_name_is_refused(ca: Path, tmp_path: Path, name: str) -> None:
+    made = backup(ca, tmp_path / "b.tar")
+    with tarfile.open(made.path, "a") as tar:
+        tar.add(ca / "handfast.toml", arcname=name) if not name.startswith("/") else tar.addfile(tarfile.TarInfo(name))
+    with pytest.raises(Malformed, match="not as it was backed up"):
+        restored(made.path, tmp_path / "again")
+
+
+def test_a_ca_that_was_added_since_comes_back_without_its_key(ca: Path, tmp_path: Path) -> None:
+    from handfast.server.founding import add_issuing
+
+    backup(ca, tmp_path / "b.tar")
+    parts = open_parts(ca, passphrase=no_passphrase)
+    add_issuing(parts, Plan(name="Test"), name="second")
+    parts.store.close()
+
+    report = restored(tmp_path / "b.tar", tmp_path / "again", ca / "journal")
+
+    assert report.counts["CAs"] == 1
+    assert "keys-missing" in codes(report)

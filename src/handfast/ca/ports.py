@@ -116,6 +116,14 @@ class Store(Protocol):
         """The same store, which tells the journal of what it has committed, before it returns."""
         ...
 
+    def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:
+        """Move certificates that ended before to the archive, where they are found by serial, fingerprint and batch.
+
+        Revocations follow when they are on no CRL any more (RFC 5280 section 3.3). At most `limit` of each in one
+        transaction; how many it moved.
+        """
+        ...
+
     def copy_to(self, location: str) -> None:
         """Everything as it was at one moment, into a new file that a backup holds, while others write."""
         ...

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from handfast.errors import ConfigError, Conflict
+from handfast.stores.database import Database, Transaction
 from handfast.stores.rows import Row
-from handfast.stores.sql import Database, Transaction
 from handfast.stores.sqlite import open_store
 
 Stream = Callable[[str], Iterator[list[Row]]]

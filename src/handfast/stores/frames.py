@@ -50,7 +50,8 @@ def _entry(line: bytes) -> Entry | None:
     return read(content) if read is not None else None
 
 
-def _certificate(record: CertificateRecord) -> Content:
+def certificate_content(record: CertificateRecord) -> Content:
+    """A record without its certificate and revocation, for JSON."""
     batch = record.batch_row
     return {
         "serial": f"{record.serial:x}",
@@ -70,7 +71,8 @@ def _certificate(record: CertificateRecord) -> Content:
     }
 
 
-def _read_certificate(content: Content) -> CertificateRecord:
+def read_certificate(content: Content) -> CertificateRecord:
+    """The record of such content, as it was before it was finished."""
     return CertificateRecord(
         serial=int(content["serial"], 16),
         issuer=content["issuer"],
@@ -167,7 +169,7 @@ def _text(data: bytes) -> str:
 
 
 _KINDS: Mapping[type, tuple[str, Callable[[Any], Any]]] = {
-    CertificateRecord: ("begun", _certificate),
+    CertificateRecord: ("begun", certificate_content),
     Snapshot: ("profile", lambda one: [one.digest, one.text]),
     Signed: ("finished", lambda one: _text(one.certificate)),
     Revocation: ("revoked", _revocation),
@@ -175,7 +177,7 @@ _KINDS: Mapping[type, tuple[str, Callable[[Any], Any]]] = {
     IssuerRecord: ("issuer", _issuer),
 }
 _READERS: Mapping[str, Callable[[Any], Entry]] = {
-    "begun": _read_certificate,
+    "begun": read_certificate,
     "profile": lambda content: Snapshot(*content),
     "finished": lambda content: Signed(base64.b64decode(content)),
     "revoked": _read_revocation,

@@ -1,9 +1,8 @@
 """The store in SQL that SQLite and PostgreSQL share, over a database that brings connections and transactions."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol, TypeVar
 
 from handfast.ca.audit import event_hash
 from handfast.ca.journal import Journal, NoJournal
@@ -19,10 +18,11 @@ from handfast.ca.records import (
 )
 from handfast.stores import listing as listings
 from handfast.stores import rows
+from handfast.stores.archive import Archive
+from handfast.stores.database import Database, Transaction
 from handfast.stores.entries import Encoder
-from handfast.stores.rows import Row, serial_bytes
+from handfast.stores.rows import serial_bytes
 
-Result = TypeVar("Result")
 _FROM = (
     f"SELECT {rows.RECORD_COLUMNS} FROM certificate c "  # noqa: S608  # a constant
     "LEFT JOIN issued i ON i.certificate = c.id "
@@ -30,42 +30,6 @@ _FROM = (
     "WHERE l.serial = c.serial AND l.issuer = c.issuer AND l.sequence > r.sequence)"
 )
 _REVOCATIONS = f"SELECT {rows.REVOCATION_COLUMNS} FROM revocation"  # noqa: S608  # a constant
-
-
-class Transaction(Protocol):
-    """An open transaction that writes."""
-
-    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """Run a statement, with `?` for each value; what it returns."""
-        ...
-
-    def many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
-        """Run a statement once for each of the tuples."""
-        ...
-
-
-class Database(Protocol):
-    """Connections. A duplicate of something unique raises Conflict with the message that the job gives it."""
-
-    def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
-        """Run the job in a transaction; when this returns, it is on the disk."""
-        ...
-
-    def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """All rows of a query."""
-        ...
-
-    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[list[Row]]:
-        """The rows of a query in pieces of some thousands."""
-        ...
-
-    def copy_to(self, location: str) -> None:
-        """Everything as it was at one moment, into a new SQLite file, while others write (handfast.stores.copying)."""
-        ...
-
-    def close(self) -> None:
-        """Close all connections."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +72,14 @@ class SqlStore:
         self.journal.finished(finished)
 
     def by_serial(self, serial: int) -> tuple[CertificateRecord, ...]:
-        return self._records("WHERE c.serial = ?", [serial_bytes(serial)])
+        found = self._records("WHERE c.serial = ?", [serial_bytes(serial)])
+        return (*found, *self._with_revocations(self.archive.by_serial(serial)))
 
     def by_fingerprint(self, prefix: bytes) -> tuple[CertificateRecord, ...]:
-        found: list[CertificateRecord] = []
+        above = _above(prefix)
+        found = self._with_revocations(self.archive.by_fingerprint(prefix, above))
         for column in ("sha256", "sha1"):
             condition, values = f"i.{column} >= ?", [prefix]
-            above = _above(prefix)
             if above is not None:
                 condition, values = f"{condition} AND i.{column} < ?", [prefix, above]
             found += self._records(f"WHERE {condition} LIMIT 10", values)
@@ -130,6 +95,7 @@ class SqlStore:
             some = rows[start : start + 500]
             marks = ", ".join("?" for _ in some)
             found += self._records(f"WHERE c.batch = ? AND c.batch_row IN ({marks})", [batch, *some])
+            found += self._with_revocations(self.archive.by_batch(batch, some))
         return tuple(found)
 
     def search(self, listing: Listing) -> Page:
@@ -143,7 +109,7 @@ class SqlStore:
     def revocation(self, issuer: str, serial: int) -> Revocation | None:
         sql = f"{_REVOCATIONS} WHERE serial = ? AND issuer = ? ORDER BY sequence DESC LIMIT 1"
         found = self.database.read(sql, [serial_bytes(serial), issuer])
-        return rows.revocation_of(found[0]) if found else None
+        return rows.revocation_of(found[0]) if found else self.archive.revocation(issuer, serial)
 
     def append_revocation(self, revocation: Revocation, event: AuditEvent) -> None:
         def job(transaction: Transaction) -> None:
@@ -231,12 +197,24 @@ class SqlStore:
 
         self.database.write(job)
 
+    @property
+    def archive(self) -> Archive:
+        """What ended long ago."""
+        return Archive(self.database)
+
+    def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:
+        moved = self.archive.retire_certificates(ended_before=ended_before, limit=limit)
+        return moved + self.archive.retire_revocations(now=now, limit=limit)
+
     def copy_to(self, location: str) -> None:
         self.database.copy_to(location)
 
     def close(self) -> None:
         self.database.close()
         self.journal.close()
+
+    def _with_revocations(self, records: Sequence[CertificateRecord]) -> list[CertificateRecord]:
+        return [replace(one, revocation=self.revocation(one.issuer, one.serial)) for one in records]
 
     def _records(self, rest: str, values: Sequence[object]) -> tuple[CertificateRecord, ...]:
         return tuple(map(rows.record_of, self.database.read(f"{_FROM} {rest}", values)))

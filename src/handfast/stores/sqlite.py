@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from handfast.errors import ConfigError, Conflict, HandfastError, Unavailable
+from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
 from handfast.stores.migrations import latest, migrations
 from handfast.stores.rows import Row
-from handfast.stores.sql import SqlStore, Transaction
+from handfast.stores.sql import SqlStore
+from handfast.stores.triggers import for_sqlite
 
 Result = TypeVar("Result")
 # As long as the longest bulk transaction of another process takes on a slow disk, and much longer.
 BUSY_TIMEOUT = timedelta(seconds=60)
 _PIECE = 1024
 _WORDS = {"{id}": "INTEGER PRIMARY KEY", "{blob}": "BLOB"}
-_APPEND_ONLY = ("certificate", "issued", "revocation", "crl", "audit")
 _IN_MEMORY = ":memory:"
 
 
@@ -121,7 +122,7 @@ class SqliteDatabase:
     def _apply(self, transaction: Transaction, number: int, statements: tuple[str, ...]) -> None:
         if self._version() >= number:
             return  # another process was faster
-        for statement in (*statements, *_append_only_triggers(number)):
+        for statement in (*statements, *for_sqlite(number)):
             for word, meaning in _WORDS.items():
                 statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
             transaction.rows(statement)
@@ -202,14 +203,3 @@ class SqliteDatabase:
             return ConfigError(f"{self.location} cannot be opened", hint="check the path, and who owns the directory")
         msg = f"the store {self.location} does not answer: {error}"
         return Unavailable(msg, hint="end what else uses it, check the space on the disk, and try again")
-
-
-def _append_only_triggers(number: int) -> Iterator[str]:
-    if number != 1:
-        return
-    for table in _APPEND_ONLY:
-        for verb in ("UPDATE", "DELETE"):
-            yield (
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is only ever appended to'); END"
-            )

@@ -1,6 +1,6 @@
 """Authority: the CA and RA in one object (RFC 5280 section 3). Its methods are the use cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -23,11 +23,16 @@ from handfast.pki.subject import format_subject, parse_subject
 
 CRL_LIFETIME = timedelta(days=7)
 ROOT_CRL_LIFETIME = timedelta(days=365)
+Carrier = Callable[[Sequence[Decision], Store], list[Issued]]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Authority:
-    """Several issuers over one store. default_issuer: the name of the one that signs when an order names none."""
+    """Several issuers over one store. default_issuer: the name of the one that signs when an order names none.
+
+    carrier: carries out what was decided, as issuing.carry_out does; a service brings one that does it for several
+    requests together.
+    """
 
     issuers: Mapping[str, Issuer]
     default_issuer: str
@@ -37,6 +42,7 @@ class Authority:
     clock: Clock
     new_serial: NewSerial
     crl_lifetime: timedelta = CRL_LIFETIME
+    carrier: Carrier = issuing.carry_out
 
     def issuer(self, name: str | None = None) -> Issuer:
         """The issuer of that name, or the default one. Raises ConfigError, naming the nearest."""
@@ -71,14 +77,14 @@ class Authority:
 
     def issue(self, order: Order) -> Issued:
         """Issue one certificate. Raises Denied, Unacceptable, Conflict or Unavailable; then nothing was issued."""
-        issued = issuing.carry_out((self.decide(order),), self.store)[0]
+        issued = self.carrier((self.decide(order),), self.store)[0]
         if order.replaces is None:
             return issued
         return replace(issued, replaced=self.store.by_serial(order.replaces)[0])
 
     def carry_out(self, decisions: Sequence[Decision]) -> list[Issued]:
         """Issue all that was decided, with two writes to the disk for all of it together."""
-        return issuing.carry_out(decisions, self.store) if decisions else []
+        return self.carrier(decisions, self.store) if decisions else []
 
     def resume(self, order: Order, record: CertificateRecord) -> Issued:
         """Finish a certificate that was begun for this order and never signed, as far as anybody can know.

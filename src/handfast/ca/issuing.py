@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -20,6 +21,8 @@ from handfast.pki.draft import Draft, Holder, draft_certificate, sign_draft
 from handfast.pki.profile import Profile
 from handfast.pki.serial import serial_text
 from handfast.pki.subject import format_subject
+
+_snapshot = lru_cache(maxsize=256)(Profile.snapshot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ def carry_out(decisions: Sequence[Decision], store: Store) -> list[Issued]:
     keys = {decision.issuer.name: decision.issuer.unlock() for decision in decisions}
     records = [record_of(decision) for decision in decisions]
     profiles = {decision.profile.digest: decision.profile for decision in decisions}
-    identifiers = store.begin(records, snapshots=[(digest, one.snapshot()) for digest, one in profiles.items()])
+    identifiers = store.begin(records, snapshots=[(digest, _snapshot(one)) for digest, one in profiles.items()])
     signed = [sign_draft(decision.draft, keys[decision.issuer.name]) for decision in decisions]
     return finish(decisions, [replace(one, id=i) for one, i in zip(records, identifiers, strict=True)], signed, store)
 

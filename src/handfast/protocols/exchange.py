@@ -68,6 +68,7 @@ class Route:
     """Where a protocol answers. path: with names in braces, `{name:path}` for the rest with its slashes.
 
     is_plain: it is served without TLS too, since relying parties need it before they can trust anything.
+    is_issuing: it mostly issues: such requests share their writes to the disk, and must not take long otherwise.
     """
 
     methods: tuple[str, ...]
@@ -75,3 +76,4 @@ class Route:
     handle: Handler
     largest_body: int = LARGEST_BODY
     is_plain: bool = False
+    is_issuing: bool = False

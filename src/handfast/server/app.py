@@ -10,6 +10,7 @@ from handfast.ca.authority import Authority
 from handfast.errors import HandfastError, RequestError
 from handfast.protocols.exchange import Request, Response, Route
 from handfast.server.bodies import Receive, read_body, replayed
+from handfast.server.desk import Desk
 from handfast.server.health import LIVE, READY, Health
 from handfast.server.limits import Limits
 from handfast.server.peers import SCOPE_KEY, Visitor, require_standing
@@ -34,6 +35,7 @@ class App:
     router: Router
     limits: Limits
     workers: Workers
+    desk: Desk
     health: Health
     is_secure: bool
     api: Application | None = None
@@ -87,7 +89,9 @@ class App:
             body=body.data,
             is_secure=self.is_secure,
         )
-        return await self.workers.run(partial(handle, found.route, request, self.service.authority))
+        return await (self.desk if found.route.is_issuing else self.workers).run(
+            partial(handle, found.route, request, self.service.authority)
+        )
 
     async def _below(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Hand on to the application that is mounted at /api, within the same bounds; None when it has answered."""

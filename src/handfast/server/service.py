@@ -1,7 +1,7 @@
 """Service: the authorities that one process serves, and what goes with them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from handfast.ca.authority import Authority
 from handfast.ca.ports import Clock
@@ -9,6 +9,7 @@ from handfast.errors import NotFound
 from handfast.server.assembly import Parts, assemble, utc_now
 from handfast.server.log import Log, quiet
 from handfast.server.settings import Settings
+from handfast.server.together import Together
 
 DEFAULT_TENANT = ""
 
@@ -40,10 +41,14 @@ class Service:
 
     def reload(self) -> None:
         """Take up issuers that were added to the store since."""
-        self.authorities = {**self.authorities, DEFAULT_TENANT: assemble(self.parts)}
+        self.authorities = {**self.authorities, DEFAULT_TENANT: _authority(self.parts)}
 
 
 def service_of(parts: Parts, *, log: Log = quiet) -> Service:
     """The service of one authority."""
-    authorities = {DEFAULT_TENANT: assemble(parts)}
+    authorities = {DEFAULT_TENANT: _authority(parts)}
     return Service(authorities=authorities, parts=parts, settings=parts.settings, clock=parts.clock, log=log)
+
+
+def _authority(parts: Parts) -> Authority:
+    return replace(assemble(parts), carrier=Together(parts.store))

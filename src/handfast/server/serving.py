@@ -20,6 +20,7 @@ from handfast.protocols.exchange import Route
 from handfast.server.addresses import Address, bind
 from handfast.server.app import App, Application
 from handfast.server.connection import Terms
+from handfast.server.desk import Desk
 from handfast.server.health import Health
 from handfast.server.listener import Listener, config_of
 from handfast.server.notify import notify
@@ -56,6 +57,7 @@ class Serving:
     own: OwnCertificate
     opened: Callable[[Opened], None]
     workers: Workers
+    desk: Desk
     health: Health
     context: RotatingContext
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -109,6 +111,7 @@ class Serving:
             router=router_of(routes),
             limits=self.plan.limits,
             workers=self.workers,
+            desk=self.desk,
             health=self.health,
             is_secure=is_secure,
             api=api_of(self.service) if is_secure else None,
@@ -172,22 +175,27 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
     own = own_certificate(service, plan.names, passphrase)
     held = own.current()
     workers = Workers(plan.limits.workers)
-    serving = Serving(
-        service=service,
-        plan=plan,
-        own=own,
-        opened=opened,
-        workers=workers,
-        health=Health(service),
-        context=RotatingContext(generation_of(service, held, plan.minimum)),
-    )
-    serving.take(held)
-    workers.start()
-    try:
-        with asyncio.Runner(loop_factory=_new_loop) as runner:
+    context = RotatingContext(generation_of(service, held, plan.minimum))
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        desk = Desk(runner.get_loop())
+        serving = Serving(
+            service=service,
+            plan=plan,
+            own=own,
+            opened=opened,
+            workers=workers,
+            desk=desk,
+            health=Health(service),
+            context=context,
+        )
+        serving.take(held)
+        workers.start()
+        desk.start()
+        try:
             return runner.run(serving.run())
-    finally:
-        workers.stop()
+        finally:
+            workers.stop()
+            desk.stop()
 
 
 def generation_of(service: Service, held: Held, minimum: ssl.TLSVersion) -> Generation:

@@ -6,7 +6,7 @@ There is no thread of its own: one of those who wait writes for all. A single wr
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from handfast.errors import HandfastError
 
@@ -41,6 +41,8 @@ class GroupCommit(Generic[Job]):
         entry = Entry(job)
         with self._queue:
             self._waiting.append(entry)
+        if cooperation.wait is not None:
+            cooperation.wait(self, entry)
         while not entry.is_done:
             with self._writing:
                 if not entry.is_done:
@@ -48,6 +50,13 @@ class GroupCommit(Generic[Job]):
         if entry.error is not None:
             raise entry.error
         return entry.result
+
+    def flush(self) -> None:
+        """Write for all who wait now."""
+        with self._writing:
+            taken = self._next()
+            if taken:
+                self.run(taken)
 
     def alone(self) -> threading.Lock:
         """The lock that keeps everybody else from writing."""
@@ -57,3 +66,15 @@ class GroupCommit(Generic[Job]):
         with self._queue:
             taken, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
         return taken
+
+
+class Cooperation(threading.local):
+    """How a thread that has several things going at once lets one of them wait: by going on with the others.
+
+    wait: called with the group and the entry, which is done when it returns. None: the thread itself waits.
+    """
+
+    wait: Callable[[GroupCommit[Any], Entry[Any]], None] | None = None
+
+
+cooperation = Cooperation()

@@ -19,13 +19,14 @@ class EgressPolicy:
     """What may be fetched from where. Defaults: public addresses only, because the URLs come from certificates.
 
     allowed: networks that may be reached besides, such as the one a private CA's CRL server stands in. timeout: seconds
-    for one fetch from connecting to the last byte. largest: bytes of one answer (a CRL of a million entries has 35 MB).
+    for one fetch from connecting to the last byte. anchors: roots in PEM that are trusted beside the machine's. largest: bytes of one answer (a CRL of a million entries has 35 MB).
     """
 
     allowed: tuple[Network, ...] = ()
     timeout: float = 10.0
     largest: int = 64 * 1024 * 1024
     redirects: int = 3
+    anchors: str = ""
 
 
 def resolve(host: str, port: int, policy: EgressPolicy) -> Address:

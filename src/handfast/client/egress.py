@@ -4,9 +4,9 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from handfast.client.addresses import EgressPolicy, resolve
@@ -20,10 +20,15 @@ _GIVE_IT = "try again later, or give the file yourself"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent along with a POST: a body, and its media type."""
+    """What is sent along with a POST: a body, its media type, more headers.
+
+    wants_body: an answer without one (RFC 9110 section 15.3) is none; otherwise every success is.
+    """
 
     body: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wants_body: bool = True
 
 
 def fetch(url: str, *, policy: EgressPolicy, message: Message | None = None) -> bytes:
@@ -79,12 +84,19 @@ def _connected(parts: SplitResult, policy: EgressPolicy) -> Iterator[http.client
     connection = http.client.HTTPConnection(host, port, timeout=policy.timeout)
     try:
         secure = parts.scheme == "https"
-        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
+        connection.sock = _trust(policy).wrap_socket(plain, server_hostname=host) if secure else plain
         yield connection
     finally:
         timer.cancel()
         connection.close()
         plain.close()
+
+
+def _trust(policy: EgressPolicy) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if policy.anchors:
+        context.load_verify_locations(cadata=policy.anchors)
+    return context
 
 
 def _cut(plain: socket.socket) -> None:
@@ -103,17 +115,24 @@ def _exchange(
     if message is None:
         connection.request("GET", target, headers=headers)
     else:
-        connection.request("POST", target, body=message.body, headers={**headers, "Content-Type": message.content_type})
+        headers |= {**message.headers, "Content-Type": message.content_type}
+        connection.request("POST", target, body=message.body, headers=headers)
     response = connection.getresponse()
     location = response.getheader("Location")
     if response.status in _REDIRECTS and location:
         if parts.scheme == "https" and location.lower().startswith("http:"):
             raise ConfigError(f"{parts.geturl()} redirects from https to http", hint="give the file yourself")
         return _Redirect(location)
-    if response.status != http.client.OK:
+    if not _is_success(response.status, message):
         what = f"{parts.geturl()} answered {response.status} {response.reason}"
         raise Refused(what, hint=_GIVE_IT, code=str(response.status))
     return _body(response, parts.geturl(), policy)
+
+
+def _is_success(status: int, message: Message | None) -> bool:
+    if message is not None and not message.wants_body:
+        return 200 <= status < 300
+    return status == http.client.OK
 
 
 def _body(response: http.client.HTTPResponse, url: str, policy: EgressPolicy) -> bytes:

@@ -66,4 +66,4 @@ def next_attempt(notice: Notice, now: datetime) -> datetime | None:
     """When to try again after a failure at this moment; None when it is too old."""
     if now - notice.created_at >= GIVE_UP_AFTER:
         return None
-    return now + min(FIRST_PAUSE * 2**notice.attempts, LONGEST_PAUSE)
+    return now + min(FIRST_PAUSE * (1 << min(notice.attempts, 20)), LONGEST_PAUSE)

@@ -19,7 +19,8 @@ class EgressPolicy:
     """What may be fetched from where. Defaults: public addresses only, because the URLs come from certificates.
 
     allowed: networks that may be reached besides, such as the one a private CA's CRL server stands in. timeout: seconds
-    for one fetch from connecting to the last byte. anchors: roots in PEM that are trusted beside the machine's. largest: bytes of one answer (a CRL of a million entries has 35 MB).
+    for one fetch from connecting to the last byte. largest: bytes of one answer (a CRL of a million entries has 35 MB).
+    anchors: roots in PEM that are trusted beside the machine's.
     """
 
     allowed: tuple[Network, ...] = ()

@@ -21,6 +21,7 @@ from handfast.server.keeping import (
     parse_journal,
     parse_retention,
 )
+from handfast.server.notice_settings import NoticeSettings, parse_notices
 from handfast.server.serve_settings import ServeSettings
 
 FILE = "handfast.toml"
@@ -63,6 +64,13 @@ SETTINGS = (
     Setting("journal.keep", "lifetime", '"400d"', "how long it is kept: an older backup cannot be brought up to date"),
     Setting("retention.expired", "lifetime", '"90d"', "after that, an ended certificate is only found by its serial"),
     Setting("audit.witness", "text", '""', "the file or https URL that gets signed heads of the audit log"),
+    Setting("notices.webhooks", "list of URLs", "[]", "what gets each notice by POST, signed"),
+    Setting("notices.secret_file", "text", '""', "the file with the secret that webhooks are signed with"),
+    Setting("notices.smtp", "text", '""', "the mail server, as mail.example.org:25; empty for no mail"),
+    Setting("notices.sender", "text", '""', "the address that mail comes from"),
+    Setting("notices.recipients", "list of texts", "[]", "who gets mail"),
+    Setting("notices.networks", "list of texts", "[]", "private networks in which webhooks and the mail server may be"),
+    Setting("notices.ahead", "list of lifetimes", '["30d", "7d", "1d"]', "how long before its end one is told of"),
     Setting("profiles.NAME", "table", "", "a kind of certificate of one's own, or a built-in one changed"),
     Setting("profiles.NAME.allowed_names", "list of texts", "", "the names that the profile certifies, with stars"),
 )
@@ -80,6 +88,7 @@ class Settings:
     journal: JournalSettings = field(default_factory=JournalSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     audit: AuditSettings = field(default_factory=AuditSettings)
+    notices: NoticeSettings = field(default_factory=NoticeSettings)
     profiles: Mapping[str, Profile] = field(default_factory=lambda: dict(BUILT_IN))
     allowed_names: Mapping[str, tuple[NamePattern, ...]] = field(default_factory=dict)
     serve: ServeSettings = field(default_factory=ServeSettings)
@@ -203,6 +212,7 @@ _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "journal": parse_journal,
     "retention": parse_retention,
     "audit": parse_audit,
+    "notices": parse_notices,
 }
 
 

@@ -21,6 +21,7 @@ from handfast.stores import rows
 from handfast.stores.archive import Archive
 from handfast.stores.database import Database, Transaction
 from handfast.stores.entries import Encoder
+from handfast.stores.notices import SqlNotices
 from handfast.stores.rows import serial_bytes
 
 _FROM = (
@@ -196,6 +197,11 @@ class SqlStore:
             _append_events(transaction, [event])
 
         self.database.write(job)
+
+    @property
+    def notices(self) -> SqlNotices:
+        """What people are to be told."""
+        return SqlNotices(self.database)
 
     @property
     def archive(self) -> Archive:

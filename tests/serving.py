@@ -31,13 +31,14 @@ _TRIAL = Path(__file__).with_name("trial_protocol.py")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that answers. https, http: its ports."""
+    """A service that answers. https, http: its ports; metrics: that of the metrics, 0 when it has none."""
 
     directory: Path
     https: int
     http: int
     process: "subprocess.Popen[str]"
     log_path: Path
+    metrics: int = 0
 
     @property
     def root(self) -> Path:
@@ -108,7 +109,8 @@ def running(directory: Path, *options: str, workplace: Path) -> Iterator[Running
         )
     try:
         told = _first_document(process, log_path)
-        yield Running(directory, _port(told["https"]), _port(told["http"]), process, log_path)
+        metrics = _port(told["metrics"]) if told["metrics"] else 0
+        yield Running(directory, _port(told["https"]), _port(told["http"]), process, log_path, metrics)
     finally:
         process.terminate()
         try:

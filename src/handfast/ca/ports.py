@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from handfast.ca.journal import Journal
+from handfast.ca.notices import NoticeQueue
 from handfast.ca.records import (
     AuditEvent,
     CertificateRecord,
@@ -102,6 +103,15 @@ class Store(Protocol):
 
     def events(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEvent, ...]:
         """Audit events in the order in which they were written."""
+        ...
+
+    def last_event_id(self) -> int:
+        """The id of the newest audit event; 0 when there is none."""
+        ...
+
+    @property
+    def notices(self) -> NoticeQueue:
+        """What people are to be told."""
         ...
 
     def note(self, key: str) -> str | None:

@@ -26,11 +26,19 @@ SECTION = "The authority"
 )
 @click.option("--listen", metavar="HOST:PORT", help="Where to answer HTTPS [127.0.0.1:8443].")
 @click.option("--http", metavar="HOST:PORT", help="Where to answer plain HTTP: CRLs, OCSP, CA certificates.")
+@click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus asks for /metrics, in plain HTTP.")
 @click.option("--name", "names", metavar="NAME", multiple=True, help="What clients call the service; may be repeated.")
 @click.option("--store", metavar="KIND:PLACE", help="The store, instead of the one in handfast.toml.")
 @authority_options
 @json_option
-def command(listen: str | None, http: str | None, names: tuple[str, ...], store: str | None, as_json: bool) -> None:
+def command(
+    listen: str | None,
+    http: str | None,
+    metrics: str | None,
+    names: tuple[str, ...],
+    store: str | None,
+    as_json: bool,
+) -> None:
     """Answer clients until stopped by Ctrl-C or SIGTERM.
 
     HTTPS asks clients for a certificate and demands it where a request needs one. The service's own certificate comes
@@ -48,7 +56,7 @@ def command(listen: str | None, http: str | None, names: tuple[str, ...], store:
     parts = open_parts(Path(session.directory), passphrase=passphrase, store=store)
     click.get_current_context().call_on_close(parts.store.close)
     service = service_of(parts, log=to_stderr())
-    plan = parts.settings.serve.plan(listen=listen, http=http, names=names)
+    plan = parts.settings.serve.plan(listen=listen, http=http, names=names, metrics=metrics)
     serve(service, plan, passphrase, lambda opened: _print_opened(opened, as_json))
 
 
@@ -68,12 +76,18 @@ def _print_opened(opened: "Opened", as_json: bool) -> None:
     shown = sorted({(route.path, route.is_plain) for route in opened.routes})
     until = opened.certificate.not_valid_after_utc
     if as_json:
-        places = {"https": str(opened.https), "http": str(opened.http) if opened.http else None}
+        places = {
+            "https": str(opened.https),
+            "http": str(opened.http) if opened.http else None,
+            "metrics": str(opened.metrics) if opened.metrics else None,
+        }
         routes = [{"path": path, "is_plain": is_plain} for path, is_plain in shown]
         print_json({**places, "certificate_until": until, "routes": routes})
     else:
         say(f"HTTPS at https://{opened.https}, with a certificate until {until:%Y-%m-%d %H:%M} UTC")
         say(f"HTTP  at http://{opened.http}" if opened.http else "no plain HTTP")
+        if opened.metrics:
+            say(f"metrics at http://{opened.metrics}/metrics")
         for path, is_plain in shown:
             say(f"  {path}{'  (plain too)' if is_plain and opened.http else ''}")
         say("Ctrl-C stops it")

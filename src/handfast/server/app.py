@@ -13,6 +13,7 @@ from handfast.server.bodies import Receive, read_body, replayed
 from handfast.server.desk import Desk
 from handfast.server.health import LIVE, READY, Health
 from handfast.server.limits import Limits
+from handfast.server.metrics import Metrics
 from handfast.server.peers import SCOPE_KEY, Visitor, require_standing
 from handfast.server.problems import INTERNAL_HINT, problem, problem_of
 from handfast.server.routing import Router
@@ -23,13 +24,18 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-API = "/api"
+API, METRICS = "/api", "/metrics"
+# Where the path template of the route that was found is in the scope.
+_ROUTE = "handfast.route"
 _PIECE = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """One listener's application. is_secure: over TLS. api: what answers below /api; None on plain HTTP."""
+    """One listener's application. is_secure: over TLS. api: what answers below /api; None on plain HTTP.
+
+    metrics: what counts. shows_metrics: this listener is the one that Prometheus asks.
+    """
 
     service: Service
     router: Router
@@ -39,6 +45,8 @@ class App:
     health: Health
     is_secure: bool
     api: Application | None = None
+    metrics: Metrics | None = None
+    shows_metrics: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. No error escapes: this is the outermost frame of the service."""
@@ -71,9 +79,12 @@ class App:
             return self.health.live()
         if path == READY:
             return await self.workers.run(self.health.ready)
+        if path == METRICS and self.shows_metrics and self.metrics is not None:
+            return await self.workers.run(self.metrics.answer)
         found = self.router.find(method, path)
         if found.route is None:
             return _no_route(found.methods)
+        scope[_ROUTE] = found.route.path
         headers = _headers(scope)
         body = await read_body(receive, headers, most=found.route.largest_body, within=self.limits.body)
         if body.is_gone or body.refusal is not None:
@@ -90,7 +101,7 @@ class App:
             is_secure=self.is_secure,
         )
         return await (self.desk if found.route.is_issuing else self.workers).run(
-            partial(handle, found.route, request, self.service.authority)
+            partial(handle, found.route, request, self.service.authority, self.metrics)
         )
 
     async def _below(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
@@ -107,6 +118,8 @@ class App:
 
         async def noting(message: MutableMapping[str, Any]) -> None:
             nonlocal has_begun
+            if not has_begun:
+                self._seen(API, message.get("status", 0))
             has_begun = True
             await send(message)
 
@@ -114,6 +127,7 @@ class App:
         return None if has_begun else failure
 
     async def _send(self, response: Response, send: Send, scope: Scope) -> None:
+        self._seen(scope.get(_ROUTE, ""), response.status)
         await send({"type": "http.response.start", "status": response.status, "headers": _head(response)})
         body = b"" if scope["method"] == "HEAD" else response.body
         if len(body) <= _PIECE:
@@ -129,10 +143,18 @@ class App:
             self.service.log("answer.not-taken", path=scope["path"])
             scope[SCOPE_KEY].abort()
 
+    def _seen(self, route: str, status: int) -> None:
+        if self.metrics is not None:
+            self.metrics.requests.labels(route, status).inc()
 
-def handle(route: Route, request: Request, authority: Authority) -> Response:
+
+def handle(route: Route, request: Request, authority: Authority, metrics: Metrics | None = None) -> Response:
     """The route's answer; none for a peer whose certificate no longer stands."""
-    require_standing(authority, request.peer)
+    if metrics is None or request.peer.certificate is None:
+        require_standing(authority, request.peer)
+    else:
+        with metrics.validation.time():
+            require_standing(authority, request.peer)
     return route.handle(request, authority)
 
 

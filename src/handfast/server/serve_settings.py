@@ -19,11 +19,15 @@ _DEFAULTS = Limits()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to serve where. https, http: the addresses; without http, nothing is served in plain."""
+    """What to serve where. https, http: the addresses; without http, nothing is served in plain.
+
+    metrics: where Prometheus asks, in plain; None for nowhere.
+    """
 
     https: Address
     http: Address | None
     names: tuple[Name, ...]
+    metrics: Address | None = None
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     limits: Limits = field(default_factory=Limits)
 
@@ -34,6 +38,7 @@ class ServeSettings:
 
     listen: str = "127.0.0.1:8443"
     http: str = "127.0.0.1:8080"
+    metrics: str = ""
     names: tuple[str, ...] = ()
     tls_minimum: str = "1.3"
     connections: int = _DEFAULTS.connections
@@ -44,12 +49,14 @@ class ServeSettings:
     stop_timeout: timedelta = _DEFAULTS.grace
     largest_body: int = _DEFAULTS.largest_api_body
 
-    def plan(self, *, listen: str | None, http: str | None, names: Sequence[str]) -> Plan:
+    def plan(self, *, listen: str | None, http: str | None, names: Sequence[str], metrics: str | None = None) -> Plan:
         """What to serve; what was given on the command line goes before the settings. Raises ConfigError."""
         plain = self.http if http is None else http
+        shown = self.metrics if metrics is None else metrics
         return Plan(
             https=parse_address(listen or self.listen),
             http=parse_address(plain) if plain else None,
+            metrics=parse_address(shown) if shown else None,
             names=_names(names or self.names),
             minimum=_version(self.tls_minimum),
             limits=Limits(

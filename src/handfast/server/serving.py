@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from cryptography import x509
 from uvicorn.server import ServerState
@@ -23,9 +24,10 @@ from handfast.server.connection import Terms
 from handfast.server.desk import Desk
 from handfast.server.health import Health
 from handfast.server.listener import Listener, config_of
+from handfast.server.metrics import Metrics
 from handfast.server.notify import notify
 from handfast.server.own_certificate import Held, OwnCertificate, own_certificate
-from handfast.server.peers import visitor_of
+from handfast.server.peers import Visitor, visitor_of
 from handfast.server.routing import protocol_routes, router_of
 from handfast.server.serve_settings import Plan
 from handfast.server.service import Service
@@ -44,6 +46,7 @@ class Opened:
 
     https: Address
     http: Address | None
+    metrics: Address | None
     routes: tuple[Route, ...]
     certificate: x509.Certificate
 
@@ -59,6 +62,7 @@ class Serving:
     workers: Workers
     desk: Desk
     health: Health
+    metrics: Metrics
     context: RotatingContext
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -89,13 +93,17 @@ class Serving:
         routes, state, limits = protocol_routes(), ServerState(), self.plan.limits
         room = asyncio.Semaphore(limits.connections)
 
+        def visitor(address: str, secured: Any) -> Visitor:
+            met = visitor_of(address, secured, known_issuers(self.service))
+            return met if secured is None else self.metrics.met(met)
+
         def listener(listening: socket.socket, app: App) -> Listener:
             terms = Terms(
                 config=config_of(app, limits),
                 state=state,
                 limits=limits,
                 log=self.service.log,
-                visitor_of=lambda address, secured: visitor_of(address, secured, known_issuers(self.service)),
+                visitor_of=visitor,
             )
             return Listener(listening, terms, room, self.context if app.is_secure else None)
 
@@ -103,9 +111,11 @@ class Serving:
         if self.plan.http is not None:
             plain = tuple(route for route in routes if route.is_plain)
             found.append(listener(bind(self.plan.http), self._app(plain, is_secure=False)))
+        if self.plan.metrics is not None:
+            found.append(listener(bind(self.plan.metrics), self._app((), is_secure=False, shows_metrics=True)))
         return found
 
-    def _app(self, routes: Sequence[Route], *, is_secure: bool) -> App:
+    def _app(self, routes: Sequence[Route], *, is_secure: bool, shows_metrics: bool = False) -> App:
         return App(
             service=self.service,
             router=router_of(routes),
@@ -115,13 +125,23 @@ class Serving:
             health=self.health,
             is_secure=is_secure,
             api=api_of(self.service) if is_secure else None,
+            metrics=self.metrics,
+            shows_metrics=shows_metrics,
         )
 
     def _tell(self, listeners: Sequence[Listener]) -> None:
         if self._held is None:
             return
-        http = listeners[1].address if len(listeners) > 1 else None
-        self.opened(Opened(listeners[0].address, http, protocol_routes(), self._held.leaf))
+        addresses = [listener.address for listener in listeners]
+        self.opened(
+            Opened(
+                https=addresses[0],
+                http=addresses[1] if self.plan.http else None,
+                metrics=addresses[-1] if self.plan.metrics else None,
+                routes=protocol_routes(),
+                certificate=self._held.leaf,
+            )
+        )
 
     async def _keep_certificate(self) -> None:
         while True:
@@ -172,6 +192,8 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
 
     Raises ConfigError when an address or a setting cannot work, and what issuing the own certificate raises.
     """
+    metrics = Metrics(service)
+    service.log = metrics.counting(service.log)
     own = own_certificate(service, plan.names, passphrase)
     held = own.current()
     workers = Workers(plan.limits.workers)
@@ -186,6 +208,7 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
             workers=workers,
             desk=desk,
             health=Health(service),
+            metrics=metrics,
             context=context,
         )
         serving.take(held)

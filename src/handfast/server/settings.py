@@ -47,6 +47,7 @@ SETTINGS = (
     Setting("keys", "text", '"file:keys"', "where the CA keys are: the kind of key store, and its place"),
     Setting("serve.listen", "text", '"127.0.0.1:8443"', "where `handfast serve` answers HTTPS; :8443 is every address"),
     Setting("serve.http", "text", '"127.0.0.1:8080"', "where it answers plain HTTP for CRLs and OCSP; empty: nowhere"),
+    Setting("serve.metrics", "text", '""', "where Prometheus asks for /metrics, in plain HTTP; empty: nowhere"),
     Setting(
         "serve.names", "list of texts", "[]", "what clients call the service; empty: the machine's name, localhost"
     ),
@@ -182,6 +183,7 @@ def _number(key: str, value: object) -> int:
 _SERVE_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "listen": _text,
     "http": _text,
+    "metrics": _text,
     "names": lambda key, value: tuple(_texts(key, value)),
     "tls_minimum": _text,
     "connections": _number,

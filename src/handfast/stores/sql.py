@@ -186,6 +186,9 @@ class SqlStore:
             )
         )
 
+    def last_event_id(self) -> int:
+        return int(self.database.read("SELECT value FROM counter WHERE name = 'audit'")[0][0])
+
     def note(self, key: str) -> str | None:
         found = self.database.read("SELECT value FROM note WHERE name = ?", [key])
         return found[0][0] if found else None

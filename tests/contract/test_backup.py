@@ -75,7 +75,7 @@ def test_what_was_issued_and_revoked_since_comes_back_from_the_journal(
     before, held, freed = (issue(authority, name) for name in ("before", "held", "freed"))
     authority.hold(freed)
     made = backup(ca, tmp_path / "b.tar")
-    assert made.keys == made.plain_keys == ("issuing", "root")
+    assert made.keys == made.plain_keys == ("audit", "issuing", "root")
     since, gone = issue(authority, "since"), issue(authority, "gone")
     authority.revoke(before, Reason.KEY_COMPROMISE)
     authority.hold(held)

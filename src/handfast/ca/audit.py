@@ -35,13 +35,14 @@ def verify_chain(events: Iterable[AuditEvent]) -> tuple[Finding, ...]:
     previous, expected = b"", 1
     for event in events:
         if event.id != expected:
-            return (_broken(f"the audit events from {expected} to {event.id - 1} are missing"),)
+            return (broken(f"the audit events from {expected} to {event.id - 1} are missing"),)
         if event_hash(previous, event) != event.hash:
-            return (_broken(f"the audit event {event.id}, or its place in the chain, was changed"),)
+            return (broken(f"the audit event {event.id}, or its place in the chain, was changed"),)
         previous, expected = event.hash, expected + 1
     return ()
 
 
-def _broken(message: str) -> Finding:
+def broken(message: str) -> Finding:
+    """The finding that the chain is not what it was."""
     fix = "find out who wrote to the database, and compare it with a backup"
     return Finding("audit-chain-broken", Severity.ERROR, message, fix, "NIST SP 800-92 section 5.3")

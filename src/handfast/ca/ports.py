@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from handfast.ca.audit_head import Heads
 from handfast.ca.journal import Journal
 from handfast.ca.notices import NoticeQueue
 from handfast.ca.records import (
@@ -124,6 +125,11 @@ class Store(Protocol):
 
     def with_journal(self, journal: Journal) -> "Store":
         """The same store, which tells the journal of what it has committed, before it returns."""
+        ...
+
+    @property
+    def heads(self) -> Heads:
+        """Signed heads of the audit chain."""
         ...
 
     def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography import x509
 
 from handfast.ca import issuing
+from handfast.ca.audit_head import AUDIT_KEY
 from handfast.ca.authority import Authority
 from handfast.ca.issuer import Issuer
 from handfast.ca.order import Order
@@ -30,6 +31,7 @@ from handfast.pki.issuer_identity import self_issuer
 from handfast.pki.keys import KeyKind, PrivateKey, describe_key, kind_of
 from handfast.pki.subject import parse_subject
 from handfast.server.assembly import Parts, assemble, issuer_of, open_parts, utc_now
+from handfast.server.audit_key import audit_key
 from handfast.server.layout import der_of, publish_crl, write_certificates
 from handfast.server.settings import FILE, SETTINGS
 
@@ -65,6 +67,7 @@ def create_authority(directory: Path, plan: Plan, *, passphrase: PassphraseSourc
     def found(parts: Parts) -> None:
         add_root(parts, plan)
         add_issuing(parts, plan, name=ISSUING, parent=ROOT)
+        audit_key(parts)
         publish(parts)
 
     return build(directory, plan.settings, found, passphrase=passphrase, clock=clock)
@@ -167,8 +170,8 @@ def register(  # the record of an issuer has these parts
 
 def require_free_name(parts: Parts, name: str) -> None:
     """Raise ConfigError for a name that cannot be a file's, Conflict for one that an issuer has."""
-    if not _NAME.fullmatch(name):
-        hint = "use up to 40 small letters, digits and hyphens"
+    if not _NAME.fullmatch(name) or name == AUDIT_KEY:
+        hint = "use up to 40 small letters, digits and hyphens; `audit` is taken"
         raise ConfigError(f"{name!r} cannot be the name of an issuer", hint=hint)
     if any(record.name == name for record in parts.store.issuers()):
         raise Conflict(f"there is an issuer {name!r} already", hint="choose another name")

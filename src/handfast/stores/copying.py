@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from handfast.ca.audit_head import Head
+from handfast.ca.records import AuditEvent
 from handfast.errors import ConfigError, Conflict
+from handfast.stores import rows
 from handfast.stores.database import Database, Transaction
+from handfast.stores.heads import head_of
 from handfast.stores.rows import Row
 from handfast.stores.sqlite import open_store
 
@@ -22,8 +26,8 @@ def fill(location: str, stream: Stream) -> None:
         target.execute("BEGIN IMMEDIATE")
         for table in tables(target):
             target.execute(f"DELETE FROM {table}")  # noqa: S608  # a name from our own schema
-            for rows in stream(f"SELECT * FROM {table}"):  # noqa: S608  # likewise
-                target.executemany(_insert(table, len(rows[0])), rows)
+            for piece in stream(f"SELECT * FROM {table}"):  # noqa: S608  # likewise
+                target.executemany(_insert(table, len(piece[0])), piece)
         target.execute("COMMIT")
 
 
@@ -36,13 +40,13 @@ def load(location: str, database: Database) -> None:
         for table in tables(source):
             database.write(lambda transaction, name=table: transaction.rows(f"DELETE FROM {name}"))  # type: ignore[misc]  # noqa: S608  # bound where it is made; a name from our own schema
             cursor = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # likewise
-            while rows := cursor.fetchmany(_PIECE):
-                _put(database, table, rows)
+            while piece := cursor.fetchmany(_PIECE):
+                _put(database, table, piece)
 
 
-def _put(database: Database, table: str, rows: list[Row]) -> None:
+def _put(database: Database, table: str, piece: list[Row]) -> None:
     def job(transaction: Transaction) -> None:
-        transaction.many(_insert(table, len(rows[0])), rows)
+        transaction.many(_insert(table, len(piece[0])), piece)
 
     database.write(job)
 
@@ -55,6 +59,20 @@ def tables(connection: sqlite3.Connection) -> list[str]:
     """The tables of a SQLite file of ours."""
     sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
     return [name for (name,) in connection.execute(sql)]
+
+
+def audit_of(location: str) -> tuple[Iterator[AuditEvent], tuple[Head, ...]]:
+    """The audit events and heads in a SQLite file, without changing it. Raises ConfigError for what is none of ours."""
+    try:
+        connection = sqlite3.connect(f"{Path(location).absolute().as_uri()}?mode=ro", uri=True)
+        names = tables(connection)
+        if "audit" not in names:
+            raise sqlite3.DatabaseError("it has no audit log")
+        sql = "SELECT id, hash, at, key, signature FROM audit_head ORDER BY id"
+        heads = tuple(map(head_of, connection.execute(sql))) if "audit_head" in names else ()
+        return map(rows.event_of, connection.execute("SELECT * FROM audit ORDER BY id")), heads
+    except sqlite3.Error as error:
+        raise ConfigError(f"{location} cannot be read: {error}", hint="give a SQLite database of handfast") from None
 
 
 def require_sound(path: Path) -> None:

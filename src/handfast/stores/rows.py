@@ -203,7 +203,14 @@ def event_row(event: AuditEvent) -> tuple[object, ...]:
 
 
 def event_of(row: Row) -> AuditEvent:
-    """The value of a row of `audit`."""
+    """The value of a row of `audit`. What somebody made unreadable becomes an event that breaks the chain."""
+    try:
+        return _event_of(row)
+    except (ValueError, TypeError, OverflowError):
+        return AuditEvent(id=row[0], at=_EPOCH, actor="", action="unreadable")
+
+
+def _event_of(row: Row) -> AuditEvent:
     return AuditEvent(
         id=row[0],
         at=_EPOCH + timedelta(microseconds=row[1]),

@@ -22,6 +22,7 @@ from handfast.stores.archive import Archive
 from handfast.stores.database import Database, Transaction
 from handfast.stores.entries import Encoder
 from handfast.stores.notices import SqlNotices
+from handfast.stores.heads import SqlHeads
 from handfast.stores.rows import serial_bytes
 
 _FROM = (
@@ -210,6 +211,10 @@ class SqlStore:
     def archive(self) -> Archive:
         """What ended long ago."""
         return Archive(self.database)
+
+    @property
+    def heads(self) -> SqlHeads:
+        return SqlHeads(self.database)
 
     def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:
         moved = self.archive.retire_certificates(ended_before=ended_before, limit=limit)

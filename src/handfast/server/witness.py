@@ -1,0 +1,68 @@
+"""Heads of the audit log, for whoever shall witness that nothing in it is changed."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from handfast.ca.audit_head import Head, sign_head
+from handfast.client.addresses import EgressPolicy
+from handfast.client.egress import Message, fetch
+from handfast.errors import ConfigError, Malformed
+from handfast.keys.files import PUBLIC, sync
+from handfast.server.assembly import Parts
+from handfast.server.audit_key import audit_key
+
+_TYPE = "application/json"
+
+
+def new_head(parts: Parts) -> Head:
+    """A signed head of the audit log, kept in the store. Raises ConfigError without the audit key's passphrase."""
+    key = audit_key(parts)
+    event = parts.store.heads.last_event()
+    if event is None:
+        raise ConfigError("the audit log is empty", hint="there is nothing to witness yet")
+    head = sign_head(event, key, parts.clock())
+    parts.store.heads.add(head)
+    return head
+
+
+def give(head: Head, witness: str) -> None:
+    """Append the head to a file, durable, or POST it to an https URL. Raises ConfigError, Malformed, Unavailable."""
+    line = head.line() + "\n"
+    if "://" in witness:
+        if not witness.startswith("https://"):
+            raise Malformed(f"{witness} is no https URL", hint="a witness is a file, or an https URL that takes a POST")
+        fetch(witness, policy=EgressPolicy(), message=Message(line.encode(), _TYPE))
+        return
+    _append(Path(witness), line.encode())
+
+
+def _append(path: Path, data: bytes) -> None:
+    is_new = not path.exists()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, PUBLIC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.write(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if is_new:
+            sync(path.parent)
+    except OSError as error:
+        msg = f"the witness {path} cannot be written: {error.strerror}"
+        raise ConfigError(msg, hint="give a file in a directory that you may write") from None
+
+
+def witness_if_due(parts: Parts) -> Head | None:
+    """Give a head to the witness of the settings, when there are events that the last head does not cover."""
+    witness = parts.settings.audit.witness
+    event = parts.store.heads.last_event()
+    if not witness or event is None:
+        return None
+    known = parts.store.heads.all()
+    if known and known[-1].id == event.id and known[-1].hash == event.hash:
+        return None
+    head = new_head(parts)
+    give(head, witness if "://" in witness else str(parts.directory / witness))
+    return head

@@ -131,9 +131,10 @@ def test_a_head_of_another_key_is_found(ca: Path, tmp_path: Path) -> None:
     assert codes(ca, (head,)) == {"audit-head-forged"}
 
 
-@pytest.mark.parametrize(
-    "line", ["{}", "no JSON", "[1]", '{"id": 1, "hash": "zz", "time": "", "key": "", "signature": ""}']
-)
+NO_HEX = '{"id": 1, "hash": "zz", "time": "", "key": "", "signature": ""}'
+
+
+@pytest.mark.parametrize("line", ["{}", "no JSON", "[1]", NO_HEX])
 def test_a_file_that_holds_no_heads_is_refused(line: str) -> None:
     with pytest.raises(Malformed, match="line 2"):
         parse_heads("\n" + line, "heads")

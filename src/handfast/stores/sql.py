@@ -21,8 +21,8 @@ from handfast.stores import rows
 from handfast.stores.archive import Archive
 from handfast.stores.database import Database, Transaction
 from handfast.stores.entries import Encoder
-from handfast.stores.notices import SqlNotices
 from handfast.stores.heads import SqlHeads
+from handfast.stores.notices import SqlNotices
 from handfast.stores.rows import serial_bytes
 
 _FROM = (

@@ -1,20 +1,25 @@
 """Authority: the CA and RA in one object (RFC 5280 section 3). Its methods are the use cases."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from handfast.ca import finding, issuing, publishing
+from handfast.ca import approving, authenticating, enrolling, finding, issuing, limits, publishing, renewing
+from handfast.ca.approving import PendingRecord
+from handfast.ca.authenticating import Credentials
+from handfast.ca.claims import ApprovalUse, Claim, TokenUse
 from handfast.ca.issuer import Issuer
 from handfast.ca.issuing import Decision
+from handfast.ca.limits import Limits
+from handfast.ca.office import Office
 from handfast.ca.order import Issued, Order
 from handfast.ca.policy import OPERATOR, Grant, Policy, Requester
 from handfast.ca.ports import Clock, NewSerial, Store
-from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Reason, Role, State
+from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Pending, Reason, Role, State
 from handfast.ca.revoking import next_revocation, with_revocation
-from handfast.errors import ConfigError, Conflict, RequestError, Unacceptable
+from handfast.errors import ConfigError, Conflict, Denied, RateLimited, RequestError, Unacceptable
 from handfast.pki.keys import PublicKey, kind_of
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import Profile
@@ -43,6 +48,7 @@ class Authority:
     new_serial: NewSerial
     crl_lifetime: timedelta = CRL_LIFETIME
     carrier: Carrier = issuing.carry_out
+    limits: Limits = field(default_factory=Limits)
 
     def issuer(self, name: str | None = None) -> Issuer:
         """The issuer of that name, or the default one. Raises ConfigError, naming the nearest."""
@@ -62,25 +68,105 @@ class Authority:
         return self.profiles[name]
 
     def decide(self, order: Order) -> Decision:
-        """May it be issued? Authorized, drafted and checked, not recorded. Raises Denied or Unacceptable, on record."""
+        """May it be issued? Authorized, drafted and checked, not recorded. Raises Denied or Unacceptable, on record.
+
+        Of a profile that needs approvals only the machine itself issues by this: everybody else goes by enroll().
+        """
+        if self._approvals_for(order) and not order.requester.is_local:
+            msg = f"certificates of the profile {order.profile} need the approval of others"
+            raise Denied(msg, hint="ask for it by enrolling, and let them approve it")
+        return self._decide(order)
+
+    def _decide(self, order: Order) -> Decision:
         profile, issuer, now = self.profile(order.profile), self.issuer(order.issuer), self.clock()
         try:
-            self.policy.authorize(order.requester, profile.name, order.names)
-            if order.replaces is not None:
-                self._require_replaceable(order.replaces)
-            if profile.is_ca:
-                self.policy.require(order.requester, Grant.MANAGE)
-            return issuing.decide(order, profile, issuer, serial=self.new_serial(), now=now)
+            self._authorize(order, profile)
+            decision = issuing.decide(order, profile, issuer, serial=self.new_serial(), now=now)
+            claims = self._claims(order, now)
+            return replace(decision, claims=claims) if claims else decision
+        except RateLimited:
+            raise  # a line in the audit log for each would be what a flood is after
         except RequestError as error:
             self._refused(order, error, now)
             raise
 
+    def _authorize(self, order: Order, profile: Profile) -> None:
+        if renewing.renews_itself(order):
+            self.policy.require_allowed(profile.name, order.names)
+        else:
+            self.policy.authorize(order.requester, profile.name, order.names, subject=order.subject)
+        if order.replaces is not None:
+            renewing.require_replaceable(order, self.store, now=self.clock())
+        if profile.is_ca:
+            self.policy.require(order.requester, Grant.MANAGE)
+        now = self.clock()
+        limits.require_room(self.store.quotas, self.limits.uses(order.requester, profile.name, now), now)
+
+    def _approvals_for(self, order: Order) -> int:
+        return 0 if renewing.renews_itself(order) else self.policy.approvals.get(order.profile, 0)
+
+    def authenticate(self, credentials: Credentials) -> Requester:
+        """Who that is, by one point read. Raises Unauthenticated, also for what is revoked, held or expired."""
+        return authenticating.authenticate(credentials, self.store, now=self.clock())
+
+    def enroll(self, order: Order) -> Issued | Pending:
+        """Issue, or wait until as many others agree as the profile asks for: then ask again with the same order.
+
+        The same order again is answered by the same Pending, and after that by the very same certificate while it is
+        valid. Raises Denied, also for what was rejected, Unacceptable, RateLimited, Conflict or Unavailable.
+        """
+        needed = self._approvals_for(order)
+        if not needed:
+            return self._issue(self._decide(order))
+        return enrolling.enroll(self, order, needed)
+
+    def approve(self, transaction: str, requester: Requester) -> PendingRecord:
+        """Agree to a request that waits; how it stands then. Raises Denied for whoever asked, NotFound, Conflict."""
+        self.policy.require(requester, Grant.APPROVE)
+        record = approving.known(self.store.approvals.find(transaction), transaction)
+        approving.require_may_approve(record, requester)
+        self.store.approvals.approve(transaction, requester.name, self._decided(record, requester, "request.approved"))
+        return approving.known(self.store.approvals.find(transaction), transaction)
+
+    def reject(self, transaction: str, requester: Requester, reason: str = "") -> PendingRecord:
+        """Refuse a request for ever. Raises Denied, NotFound, Conflict when it was decided."""
+        self.policy.require(requester, Grant.APPROVE)
+        record = approving.known(self.store.approvals.find(transaction), transaction)
+        event = self._decided(record, requester, "request.rejected", reason=reason[:500])
+        self.store.approvals.reject(transaction, requester.name, reason[:500], event)
+        return approving.known(self.store.approvals.find(transaction), transaction)
+
+    def pending(self, requester: Requester = OPERATOR, *, waiting: bool = True) -> tuple[PendingRecord, ...]:
+        """The requests that wait, or all that are remembered; one's own only, without the grant to read."""
+        found = self.store.approvals.all(now=self.clock(), waiting=waiting)
+        if requester.grants & {Grant.READ, Grant.APPROVE}:
+            return found
+        return tuple(one for one in found if requester.owner in {one.requester, one.sponsor})
+
+    @property
+    def office(self) -> Office:
+        """Where requesters and tokens are made and ended."""
+        return Office(store=self.store, policy=self.policy, profiles=self.profiles, clock=self.clock)
+
     def issue(self, order: Order) -> Issued:
         """Issue one certificate. Raises Denied, Unacceptable, Conflict or Unavailable; then nothing was issued."""
-        issued = self.carrier((self.decide(order),), self.store)[0]
+        return self._issue(self.decide(order))
+
+    def _issue(self, decision: Decision, approval: ApprovalUse | None = None) -> Issued:
+        order = decision.order
+        if approval is not None:
+            decision = replace(decision, claims=(*decision.claims, approval))
+        issued = self.carrier((decision,), self.store)[0]
         if order.replaces is None:
             return issued
-        return replace(issued, replaced=self.store.by_serial(order.replaces)[0])
+        replaced = renewing.replaced_by(order, self.store)
+        renewing.carry_over(order, replaced, issued, self.store)
+        return replace(issued, replaced=replaced)
+
+    def _claims(self, order: Order, now: datetime) -> tuple[Claim, ...]:
+        bond = order.requester.bond
+        token = () if bond is None else (TokenUse(bond.digest, now),)
+        return (*token, *self.limits.uses(order.requester, order.profile, now))
 
     def carry_out(self, decisions: Sequence[Decision]) -> list[Issued]:
         """Issue all that was decided, with two writes to the disk for all of it together."""
@@ -94,7 +180,7 @@ class Authority:
         if record.state(self.clock()) is not State.UNFINISHED:
             msg = f"the certificate {serial_text(record.serial)} of {record.label} is {record.state(self.clock())}"
             raise Conflict(msg, hint="issue it anew under another name or batch")
-        self.policy.authorize(order.requester, order.profile, order.names)
+        self.policy.authorize(order.requester, order.profile, order.names, subject=order.subject)
         profile, issuer = self.profile(order.profile), self.issuer(record.issuer)
         decision = issuing.decide(order, profile, issuer, serial=record.serial, now=record.created_at)
         return issuing.resume(decision, record, self.store)
@@ -195,7 +281,7 @@ class Authority:
     def _append(
         self, record: CertificateRecord, reason: Reason, action: str, requester: Requester
     ) -> CertificateRecord:
-        self.policy.require(requester, Grant.REVOKE)
+        renewing.require_may_touch(requester, record, self.store)
         now = self.clock()
         last = self.store.revocation(record.issuer, record.serial)
         revocation = next_revocation(record, last, reason, now=now, requester=requester.name)
@@ -210,11 +296,9 @@ class Authority:
         self.store.append_revocation(revocation, event)
         return with_revocation(record, revocation)
 
-    def _require_replaceable(self, serial: int) -> None:
-        for record in self.store.by_serial(serial):
-            if record.state(self.clock()) in {State.REVOKED, State.HELD}:
-                msg = f"the certificate {serial_text(serial)} of {record.label} is {record.state(self.clock())}"
-                raise Conflict(msg, hint="what was revoked is not renewed; issue a new certificate with a new key")
+    def _decided(self, record: PendingRecord, requester: Requester, action: str, **detail: str) -> AuditEvent:
+        known = {"transaction": record.transaction, "requester": record.requester, "subject": record.subject}
+        return AuditEvent(at=self.clock(), actor=requester.name, action=action, detail={**known, **detail})
 
     def _refused(self, order: Order, error: RequestError, now: datetime) -> None:
         codes = ",".join(finding.code for finding in error.findings) if isinstance(error, Unacceptable) else ""

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from handfast.ca.claims import Claim
 from handfast.ca.issuer import Issuer
 from handfast.ca.order import Issued, Order
 from handfast.ca.ports import Store
@@ -27,7 +28,7 @@ _snapshot = lru_cache(maxsize=256)(Profile.snapshot)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A draft that may be signed: authorized and checked."""
+    """A draft that may be signed: authorized and checked. claims: what it uses up in the transaction that begins it."""
 
     order: Order
     issuer: Issuer
@@ -35,6 +36,7 @@ class Decision:
     draft: Draft
     findings: tuple[Finding, ...]
     now: datetime
+    claims: tuple[Claim, ...] = ()
 
 
 def decide(order: Order, profile: Profile, issuer: Issuer, *, serial: int, now: datetime) -> Decision:
@@ -53,7 +55,9 @@ def carry_out(decisions: Sequence[Decision], store: Store) -> list[Issued]:
     keys = {decision.issuer.name: decision.issuer.unlock() for decision in decisions}
     records = [record_of(decision) for decision in decisions]
     profiles = {decision.profile.digest: decision.profile for decision in decisions}
-    identifiers = store.begin(records, snapshots=[(digest, _snapshot(one)) for digest, one in profiles.items()])
+    snapshots = [(digest, _snapshot(one)) for digest, one in profiles.items()]
+    claims = [claim for decision in decisions for claim in decision.claims]
+    identifiers = store.begin(records, snapshots=snapshots, claims=claims)
     signed = [sign_draft(decision.draft, keys[decision.issuer.name]) for decision in decisions]
     return finish(decisions, [replace(one, id=i) for one, i in zip(records, identifiers, strict=True)], signed, store)
 
@@ -82,6 +86,14 @@ def finish(
     ]
 
 
+def again(record: CertificateRecord, issuer: Issuer) -> Issued | None:
+    """The answer that was given, or would have been, when this was issued; None while it is unfinished."""
+    certificate = record.x509()
+    if certificate is None:
+        return None
+    return Issued(record=record, certificate=certificate, chain=issuer.presented_chain, anchor=issuer.anchor)
+
+
 def resume(decision: Decision, record: CertificateRecord, store: Store) -> Issued:
     """Finish what an interruption left: the same certificate under the same serial, for the same key.
 
@@ -108,7 +120,7 @@ def record_of(decision: Decision) -> CertificateRecord:
         not_before=draft.not_before,
         not_after=draft.not_after,
         key_id=_key_id(draft),
-        requester=order.requester.name,
+        requester=order.requester.owner,
         created_at=decision.now,
         replaces=order.replaces,
         batch_row=order.batch_row,

@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from handfast.ca.answers import Answers
+from handfast.ca.approving import Approvals
 from handfast.ca.audit_head import Heads
+from handfast.ca.claims import Claim
 from handfast.ca.journal import Journal
+from handfast.ca.limits import Quotas
 from handfast.ca.notices import NoticeQueue
 from handfast.ca.records import (
     AuditEvent,
@@ -17,6 +21,8 @@ from handfast.ca.records import (
     Page,
     Revocation,
 )
+from handfast.ca.requesters import Requesters
+from handfast.ca.tokens import Tokens
 from handfast.pki.keys import PrivateKey
 
 Clock = Callable[[], datetime]
@@ -31,10 +37,42 @@ class Store(Protocol):
     they tell of.
     """
 
-    def begin(self, records: Sequence[CertificateRecord], *, snapshots: Iterable[tuple[str, str]] = ()) -> list[int]:
+    @property
+    def requesters(self) -> Requesters:
+        """Who may ask."""
+        ...
+
+    @property
+    def tokens(self) -> Tokens:
+        """One-time enrollment tokens."""
+        ...
+
+    @property
+    def approvals(self) -> Approvals:
+        """Requests that wait until others agree."""
+        ...
+
+    @property
+    def answers(self) -> Answers:
+        """What was answered under idempotency keys."""
+        ...
+
+    @property
+    def quotas(self) -> Quotas:
+        """What rate limits count."""
+        ...
+
+    def begin(
+        self,
+        records: Sequence[CertificateRecord],
+        *,
+        snapshots: Iterable[tuple[str, str]] = (),
+        claims: Sequence[Claim] = (),
+    ) -> list[int]:
         """Remember certificates that are about to be signed; their ids. snapshots: (digest, text) of their profiles.
 
-        All or none. Raises Conflict when a serial or a row of a batch is there already.
+        claims: what they use up in the same transaction. All or none. Raises Conflict when a serial or a row of a
+        batch is there already, Unauthenticated for a token that is used, RateLimited beyond a limit.
         """
         ...
 

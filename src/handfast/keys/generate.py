@@ -10,6 +10,7 @@ from handfast.pki.keys import KeyKind, PrivateKey
 
 SERIAL_BITS = 159
 _PASSWORD_BYTES = 20
+_SECRET_BYTES = 32
 
 
 def generate_key(kind: KeyKind = KeyKind.P256) -> PrivateKey:
@@ -20,6 +21,11 @@ def generate_key(kind: KeyKind = KeyKind.P256) -> PrivateKey:
 def new_serial() -> int:
     """A positive serial number of 159 random bits: 20 octets in DER, the most that RFC 5280 allows."""
     return secrets.randbits(SERIAL_BITS) or new_serial()
+
+
+def new_secret(prefix: str) -> str:
+    """256 random bits in URL-safe base64 after the prefix, which says what it is for: in code, in logs, to scanners."""
+    return prefix + secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def random_password() -> str:

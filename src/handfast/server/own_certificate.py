@@ -28,7 +28,7 @@ from handfast.tls.context import Identity
 FOLDER = "server"
 PROFILE = "server"
 # The service asks by itself, for itself: nothing else is allowed to it.
-ITSELF = Requester("service", frozenset({Grant.ISSUE}), frozenset({PROFILE}))
+ITSELF = Requester("service", frozenset({Grant.ISSUE}), frozenset({PROFILE}), is_local=True)
 _NAME = re.compile(r"service-\d{8}t\d{12}")
 
 

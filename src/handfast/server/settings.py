@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from handfast.ca.authority import CRL_LIFETIME
-from handfast.ca.policy import NamePattern, parse_pattern
+from handfast.ca.name_patterns import NamePattern, parse_pattern
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.issuer_identity import PublicationUrls
 from handfast.pki.lifetime import parse_lifetime

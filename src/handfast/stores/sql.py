@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from handfast.ca.audit import event_hash
+from handfast.ca.claims import Claim
 from handfast.ca.journal import Journal, NoJournal
 from handfast.ca.records import (
     AuditEvent,
@@ -18,12 +18,19 @@ from handfast.ca.records import (
 )
 from handfast.stores import listing as listings
 from handfast.stores import rows
+from handfast.stores.answers import SqlAnswers
+from handfast.stores.approvals import SqlApprovals
 from handfast.stores.archive import Archive
+from handfast.stores.auditing import allocate, append_events
+from handfast.stores.claims import settle
 from handfast.stores.database import Database, Transaction
 from handfast.stores.entries import Encoder
 from handfast.stores.heads import SqlHeads
 from handfast.stores.notices import SqlNotices
+from handfast.stores.quotas import SqlQuotas
+from handfast.stores.requesters import SqlRequesters
 from handfast.stores.rows import serial_bytes
+from handfast.stores.tokens import SqlTokens
 
 _FROM = (
     f"SELECT {rows.RECORD_COLUMNS} FROM certificate c "  # noqa: S608  # a constant
@@ -47,11 +54,38 @@ class SqlStore:
     def with_journal(self, journal: Journal) -> "SqlStore":
         return replace(self, journal=journal)
 
-    def begin(self, records: Sequence[CertificateRecord], *, snapshots: Iterable[tuple[str, str]] = ()) -> list[int]:
+    @property
+    def requesters(self) -> SqlRequesters:
+        return SqlRequesters(self.database)
+
+    @property
+    def tokens(self) -> SqlTokens:
+        return SqlTokens(self.database)
+
+    @property
+    def approvals(self) -> SqlApprovals:
+        return SqlApprovals(self.database)
+
+    @property
+    def answers(self) -> SqlAnswers:
+        return SqlAnswers(self.database)
+
+    @property
+    def quotas(self) -> SqlQuotas:
+        return SqlQuotas(self.database)
+
+    def begin(
+        self,
+        records: Sequence[CertificateRecord],
+        *,
+        snapshots: Iterable[tuple[str, str]] = (),
+        claims: Sequence[Claim] = (),
+    ) -> list[int]:
         known = list(snapshots)
 
         def job(transaction: Transaction) -> list[int]:
-            last = _allocate(transaction, "certificate", len(records))
+            settle(transaction, claims)
+            last = allocate(transaction, "certificate", len(records))
             identifiers = list(range(last - len(records) + 1, last + 1))
             pairs = list(zip(records, identifiers, strict=True))
             transaction.many("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", known)
@@ -68,7 +102,7 @@ class SqlStore:
         def job(transaction: Transaction) -> None:
             values = [(one.id, one.certificate, one.fingerprint, one.sha1_fingerprint) for one in finished]
             transaction.many("INSERT INTO issued VALUES (?, ?, ?, ?)", values)
-            _append_events(transaction, events)
+            append_events(transaction, events)
 
         self.database.write(job, conflict="the certificate was finished already")
         self.journal.finished(finished)
@@ -115,7 +149,7 @@ class SqlStore:
 
     def append_revocation(self, revocation: Revocation, event: AuditEvent) -> None:
         def job(transaction: Transaction) -> None:
-            identifier = _allocate(transaction, "revocation", 1)
+            identifier = allocate(transaction, "revocation", 1)
             values = (
                 identifier,
                 serial_bytes(revocation.serial),
@@ -127,7 +161,7 @@ class SqlStore:
                 revocation.requester,
             )
             transaction.many("INSERT INTO revocation VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [values])
-            _append_events(transaction, [event])
+            append_events(transaction, [event])
 
         self.database.write(job, conflict="somebody else revoked, held or released this certificate just now")
         self.journal.revoked(revocation)
@@ -155,7 +189,7 @@ class SqlStore:
     def begin_crl(self, record: CrlRecord, event: AuditEvent) -> None:
         def job(transaction: Transaction) -> None:
             transaction.many("INSERT INTO crl VALUES (?, ?, ?, ?, ?, ?)", [rows.crl_row(record)])
-            _append_events(transaction, [event])
+            append_events(transaction, [event])
 
         self.database.write(job, conflict=f"the CRL {record.number} of {record.issuer} is being made by somebody else")
         self.journal.listed(record)
@@ -171,13 +205,13 @@ class SqlStore:
         def job(transaction: Transaction) -> None:
             position = transaction.rows("SELECT COALESCE(MAX(position), 0) + 1 FROM issuer")[0][0]
             transaction.many("INSERT INTO issuer VALUES (?, ?, ?, ?, ?, ?, ?)", [(position, *rows.issuer_row(record))])
-            _append_events(transaction, [event])
+            append_events(transaction, [event])
 
         self.database.write(job, conflict=f"there is an issuer {record.name!r} already")
         self.journal.added(record)
 
     def append(self, event: AuditEvent) -> None:
-        self.database.write(lambda transaction: _append_events(transaction, [event]))
+        self.database.write(lambda transaction: append_events(transaction, [event]))
 
     def events(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEvent, ...]:
         return tuple(
@@ -198,7 +232,7 @@ class SqlStore:
         def job(transaction: Transaction) -> None:
             sql = "INSERT INTO note VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = EXCLUDED.value"
             transaction.many(sql, [(key, value)])
-            _append_events(transaction, [event])
+            append_events(transaction, [event])
 
         self.database.write(job)
 
@@ -235,27 +269,6 @@ class SqlStore:
 
 
 _INSERT_CERTIFICATE = f"INSERT INTO certificate VALUES ({', '.join('?' * 16)})"  # noqa: S608  # a constant
-
-
-def _allocate(transaction: Transaction, name: str, count: int) -> int:
-    """Take the next `count` numbers; the last of them. Without gaps, and rising in the order of the commits."""
-    sql = "UPDATE counter SET value = value + ? WHERE name = ? RETURNING value"
-    return int(transaction.rows(sql, [count, name])[0][0])
-
-
-def _append_events(transaction: Transaction, events: Sequence[AuditEvent]) -> None:
-    if not events:
-        return
-    number = _allocate(transaction, "audit", len(events)) - len(events)
-    before = transaction.rows("SELECT hash FROM audit WHERE id = ?", [number])
-    previous = bytes(before[0][0]) if before else b""
-    chained = []
-    for event in events:
-        number += 1
-        numbered = replace(event, id=number)
-        previous = event_hash(previous, numbered)
-        chained.append(rows.event_row(replace(numbered, hash=previous)))
-    transaction.many("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", chained)
 
 
 def _above(prefix: bytes) -> bytes | None:

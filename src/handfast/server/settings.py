@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from handfast.ca.authority import CRL_LIFETIME
+from handfast.ca.limits import Limits, parse_rate
 from handfast.ca.name_patterns import NamePattern, parse_pattern
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.issuer_identity import PublicationUrls
@@ -25,6 +26,8 @@ from handfast.server.notice_settings import NoticeSettings, parse_notices
 from handfast.server.serve_settings import ServeSettings
 
 FILE = "handfast.toml"
+# Nobody waits for more people than that, and a larger number is a slip.
+MOST_APPROVALS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,11 @@ SETTINGS = (
     Setting("notices.ahead", "list of lifetimes", '["30d", "7d", "1d"]', "how long before its end one is told of"),
     Setting("profiles.NAME", "table", "", "a kind of certificate of one's own, or a built-in one changed"),
     Setting("profiles.NAME.allowed_names", "list of texts", "", "the names that the profile certifies, with stars"),
+    Setting(
+        "profiles.NAME.approvals", "number", "0", "how many others must approve a certificate that is enrolled for"
+    ),
+    Setting("limits.per_requester", "text", '""', 'how many certificates each requester gets, as "100/1m"; empty: any'),
+    Setting("limits.per_profile", "text", '""', "how many certificates each profile gets in all"),
 )
 
 
@@ -92,6 +100,8 @@ class Settings:
     notices: NoticeSettings = field(default_factory=NoticeSettings)
     profiles: Mapping[str, Profile] = field(default_factory=lambda: dict(BUILT_IN))
     allowed_names: Mapping[str, tuple[NamePattern, ...]] = field(default_factory=dict)
+    approvals: Mapping[str, int] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
     serve: ServeSettings = field(default_factory=ServeSettings)
 
 
@@ -121,9 +131,12 @@ def _settings(table: Mapping[str, Any]) -> Settings:
         for name, value in tables.items()
         if "allowed_names" in value
     }
+    approvals = {
+        name: _approvals(name, value.pop("approvals")) for name, value in tables.items() if "approvals" in value
+    }
     found = {key: parse(key, table[key]) for key, parse in _PARSERS.items() if key in table}
     own = {name: from_table(name, value) for name, value in tables.items() if value or name not in BUILT_IN}
-    return Settings(**found, profiles={**BUILT_IN, **own}, allowed_names=allowed)
+    return Settings(**found, profiles={**BUILT_IN, **own}, allowed_names=allowed, approvals=approvals)
 
 
 def _table(key: str, value: object) -> dict[str, Any]:
@@ -168,6 +181,23 @@ def _urls(key: str, value: object) -> PublicationUrls:
     return PublicationUrls(**{name: tuple(_url(f"{key}.{name}", one) for one in urls) for name, urls in texts.items()})
 
 
+def _approvals(profile: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_APPROVALS:
+        msg = f"profiles.{profile}.approvals must be a number from 0 to {MOST_APPROVALS}"
+        raise ConfigError(msg, hint="write approvals = 1 for four eyes")
+    return value
+
+
+def _limits(key: str, value: object) -> Limits:
+    table = _table(key, value)
+    known = ("per_requester", "per_profile")
+    for name in table:
+        if name not in known:
+            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known))
+    texts = {name: _text(f"{key}.{name}", one) for name, one in table.items()}
+    return Limits(**{name: parse_rate(text) for name, text in texts.items() if text})
+
+
 def _url(key: str, text: str) -> str:
     if not text.isascii() or not text.isprintable() or not text.startswith(("http://", "https://")) or " " in text:
         raise ConfigError(f"{key} must be a URL, not {text!r}", hint="write http://pki.example.org/{issuer}.crl")
@@ -210,6 +240,7 @@ _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "urls": _urls,
     "store": _place,
     "keys": _place,
+    "limits": _limits,
     "serve": _serve,
     "journal": parse_journal,
     "retention": parse_retention,

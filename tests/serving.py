@@ -98,9 +98,9 @@ def client_files(directory: Path, name: str, folder: Path) -> Issued:
 
 
 @contextmanager
-def running(directory: Path, *options: str, workplace: Path) -> Iterator[Running]:
+def running(directory: Path, *options: str, workplace: Path, **variables: str) -> Iterator[Running]:
     """The service of the authority in that directory; it is stopped when this ends."""
-    environment = {**os.environ, "PYTHONPATH": str(_installed_trial(workplace))}
+    environment = {**os.environ, **variables, "PYTHONPATH": str(_installed_trial(workplace))}
     log_path = workplace / "service.log"
     command = [_HANDFAST, "serve", "--ca", directory, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--json"]
     with log_path.open("w") as log:

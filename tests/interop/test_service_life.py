@@ -5,6 +5,8 @@ import json
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from handfast.ca.records import Listing, Reason
+from tests.programs import required_program
 from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, get, opened, running
 
 _IMPATIENT = """
@@ -193,3 +196,38 @@ def test_when_all_places_are_taken_an_idle_connection_makes_room(tmp_path: Path)
         newcomer = http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE)
 
         assert get(newcomer, "/health/live")[0] == 200
+
+
+def test_systemd_is_told_of_each_state(short_path: Path, tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(short_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        with running(tmp_path / "ca", workplace=tmp_path, NOTIFY_SOCKET=str(short_path / "notify")) as service:
+            told = [systemd.recv(1000)]
+            service.signal(signal.SIGHUP)
+            told += [systemd.recv(1000), systemd.recv(1000)]
+            service.signal(signal.SIGTERM)
+            told.append(systemd.recv(1000))
+
+    assert [one.partition(b"\n")[0] for one in told] == [b"READY=1", b"RELOADING=1", b"READY=1", b"STOPPING=1"]
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    analyze = required_program("systemd-analyze")
+    text = (Path(__file__).parent.parent.parent / "packaging" / "handfast.service").read_text()
+    unit = tmp_path / "handfast.service"
+    unit.write_text(text.replace("/opt/handfast/bin/handfast", sys.executable).replace("=handfast\n", "=root\n"))
+
+    done = subprocess.run([analyze, "verify", unit], capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    assert "handfast.service" not in done.stderr
+
+
+def test_without_its_packages_the_command_says_how_to_get_them(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['httptools'] = None; from handfast.cli import run; sys.exit(run(['serve']))"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "pip install 'handfast[server]'" in done.stderr

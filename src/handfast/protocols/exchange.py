@@ -68,6 +68,7 @@ class Route:
     """Where a protocol answers. path: with names in braces, `{name:path}` for the rest with its slashes.
 
     is_plain: it is served without TLS too, since relying parties need it before they can trust anything.
+    at_once: asked first: an answer that is at hand in memory, or None for the long way. It must not wait for anything.
     is_issuing: it mostly issues: such requests share their writes to the disk, and must not take long otherwise.
     """
 
@@ -77,3 +78,4 @@ class Route:
     largest_body: int = LARGEST_BODY
     is_plain: bool = False
     is_issuing: bool = False
+    at_once: Callable[[Request, Authority], Response | None] | None = None

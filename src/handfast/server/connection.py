@@ -13,6 +13,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from handfast.server.corked import Corked
 from handfast.server.limits import Limits
 from handfast.server.log import Log
 from handfast.server.peers import SCOPE_KEY, Visitor
@@ -48,6 +49,7 @@ class Connection(HttpToolsProtocol):
         """The handshake is over: who is it?"""
         self.is_up = True
         super().connection_made(transport)
+        self.transport = Corked(transport, self.loop)  # type: ignore[assignment]  # it stands in for a transport
         secured = transport.get_extra_info("ssl_object")
         self.visitor = self.terms.visitor_of(self.client[0] if self.client else "", secured)
         self.visitor.abort = transport.abort

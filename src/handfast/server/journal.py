@@ -142,6 +142,11 @@ def segments(stream: Path) -> list[int]:
     return sorted(int(one.stem) for one in stream.glob(f"*{_SUFFIX}") if one.stem.isdigit())
 
 
+def old_segments(directory: Path) -> list[Path]:
+    """The segments of all streams but the last of each, which may still be written to."""
+    return [stream / _name(number) for stream in streams(directory) for number in segments(stream)[:-1]]
+
+
 def position(directory: Path) -> Position:
     """Up to where the journal is written now. What is before it was in the store before this was asked."""
     found = {}

@@ -22,7 +22,7 @@ from handfast.server.founding import building_site
 from handfast.server.journal import Reading, streams
 from handfast.server.layout import write_certificates
 from handfast.server.settings import FILE, parse_settings
-from handfast.stores.copying import load, require_sound
+from handfast.stores.copying import forget, load, require_sound
 from handfast.stores.sql import SqlStore
 
 _JOURNAL = "journal"
@@ -70,9 +70,13 @@ def restore(
         with _place(directory, archive.manifest) as (site, moved):
             archive.extract(site)
             journals = _journals(archive, sources, directory, moved)
+            require_sound(site / DATABASE)
+            # One that was used since the backup would be good for another certificate.
+            tokens = forget(str(site / DATABASE), "token")
             parts = _open(site, sources, passphrase, clock)
             try:
                 report = _recover(parts, archive.manifest, journals, sources.crls)
+                report.counts["one-time tokens made void"] = tokens
                 write_certificates(site, assemble(parts))
             finally:
                 parts.store.close()
@@ -113,7 +117,6 @@ def _journals(archive: Archive, sources: Sources, directory: Path, moved: Path |
 def _open(site: Path, sources: Sources, passphrase: PassphraseSource, clock: Clock) -> Parts:
     """The parts of the authority, with the database of the backup in the store that the settings name."""
     copy = site / DATABASE
-    require_sound(copy)
     settings = parse_settings((site / FILE).read_text(encoding="utf-8"), FILE)
     _, place = plugin("stores", sources.store or settings.store)
     if (sources.store or settings.store).startswith("sqlite:"):
@@ -212,6 +215,6 @@ def _lost(parts: Parts, recovery: Recovery, reading: Reading, report: RestoreRep
         message = f"the keys of these CAs are not here: {', '.join(missing)}"
         fix = "bring their files back into keys/, from where they are kept"
         yield Finding("keys-missing", Severity.WARNING, message, fix, "NIST SP 800-57 part 2")
-    message = f"tokens, requesters and grants are as they were on {since}"
-    fix = "look through them, and take back what was taken back or used since"
+    message = f"requesters, their grants and credentials are as they were on {since}"
+    fix = "look through them, and take back what was taken back since; make new one-time tokens"
     yield Finding("access-is-old", Severity.NOTICE, message, fix, "NIST SP 800-57 part 2")

@@ -75,6 +75,14 @@ def audit_of(location: str) -> tuple[Iterator[AuditEvent], tuple[Head, ...]]:
         raise ConfigError(f"{location} cannot be read: {error}", hint="give a SQLite database of handfast") from None
 
 
+def forget(location: str, table: str) -> int:
+    """Delete all rows of a table in a SQLite file, where there is one; how many there were."""
+    with closing(sqlite3.connect(location, isolation_level=None)) as connection:
+        if table not in tables(connection):
+            return 0
+        return connection.execute(f"DELETE FROM {table}").rowcount  # noqa: S608  # a name from our own schema
+
+
 def require_sound(path: Path) -> None:
     """Raise ConfigError when the file is no whole SQLite database. Reads all of it."""
     try:

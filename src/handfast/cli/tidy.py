@@ -1,0 +1,36 @@
+"""Archive what ended long ago, and give the audit log's witness a head."""
+
+from pathlib import Path
+
+import click
+
+from handfast.cli._authority import current_session, passphrase_source
+from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._output import print_json, say
+from handfast.server.assembly import open_parts
+from handfast.server.housekeeping import tidy
+
+SECTION = "The authority"
+
+
+@click.command(epilog=examples("handfast tidy", "handfast tidy --ca /srv/ca --passphrase-file /run/secret"))
+@authority_options
+@json_option
+def command(as_json: bool) -> None:
+    """Do what an authority without `handfast serve` needs once a day, from a timer.
+
+    Certificates that ended longer ago than retention.expired leave lists and searches; `show` finds them by serial or
+    fingerprint. Journal segments older than journal.keep are deleted. audit.witness gets a signed head of the log.
+    """
+    session = current_session()
+    parts = open_parts(Path(session.directory), passphrase=passphrase_source(session))
+    try:
+        done = tidy(parts)
+    finally:
+        parts.store.close()
+    if as_json:
+        print_json({"archived": done.archived, "segments_dropped": done.segments, "head": done.head})
+        return
+    say(f"archived {done.archived:,} rows; deleted {done.segments:,} journal segments")
+    if done.head is not None:
+        say(f"the witness has the head at event {done.head}")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from handfast.ca import approving, authenticating, enrolling, finding, issuing, limits, publishing, renewing
+from handfast.ca import approving, authenticating, enrolling, finding, issuing, limits, renewing
 from handfast.ca.approving import PendingRecord
 from handfast.ca.authenticating import Credentials
 from handfast.ca.claims import ApprovalUse, Claim, TokenUse
@@ -17,6 +17,8 @@ from handfast.ca.office import Office
 from handfast.ca.order import Issued, Order
 from handfast.ca.policy import OPERATOR, Grant, Policy, Requester
 from handfast.ca.ports import Clock, NewSerial, Store
+from handfast.ca.published import Published, Which
+from handfast.ca.publishing import Publisher
 from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Pending, Reason, Role, State
 from handfast.ca.revoking import next_revocation, with_revocation
 from handfast.errors import ConfigError, Conflict, Denied, RateLimited, RequestError, Unacceptable
@@ -49,6 +51,7 @@ class Authority:
     crl_lifetime: timedelta = CRL_LIFETIME
     carrier: Carrier = issuing.carry_out
     limits: Limits = field(default_factory=Limits)
+    has_deltas: bool = False
 
     def issuer(self, name: str | None = None) -> Issuer:
         """The issuer of that name, or the default one. Raises ConfigError, naming the nearest."""
@@ -252,31 +255,16 @@ class Authority:
         listing = Listing(now=now, state=State.VALID, expires_before=now + within, before=before, limit=limit)
         return self.store.search(listing)
 
-    def crl(
-        self, issuer: str | None = None, *, published: bytes | None = None, requester: Requester = OPERATOR
-    ) -> bytes:
-        """A new CRL of an issuer, in DER; its number is on record before it is signed.
+    def crl(self, issuer: str | None = None, *, requester: Requester = OPERATOR) -> bytes:
+        """A new CRL of all that an issuer revoked, in DER. Raises ConfigError when the issuer's key is not there."""
+        return self.publish(Which(self.issuer(issuer).name), requester=requester).der
 
-        published: the last one in DER, if at hand: entries that did not change are carried over from it.
-        Raises ConfigError when the issuer's key is not there.
-        """
-        one, now = self.issuer(issuer), self.clock()
-        one.unlock()
-        last = self.store.last_crl(one.name)
-        note = publishing.note_key(one.name)
-        covers = self.store.last_revocation_id()
-        previous = None
-        if last is not None and not publishing.is_due_in_full(last, covers=covers, now=now):
-            previous = publishing.previous_of(published, last, self.store.note(note))
+    def publish(self, which: Which, *, requester: Requester = OPERATOR) -> Published:
+        """Make a new CRL and publish it in the store. Raises ConfigError when the issuer's key is not there."""
+        one = self.issuer(which.issuer)
         lifetime = ROOT_CRL_LIFETIME if one.role is Role.ROOT else self.crl_lifetime
-        record = publishing.next_crl(one.name, last, covers=covers, now=now, lifetime=lifetime)
-        if previous is None:
-            record = replace(record, full_at=now)
-        self.store.begin_crl(record, publishing.signed_event(record, requester.name, now))
-        data = publishing.sign_crl(self.store, one, record, previous)
-        noted = publishing.mark(record, data)
-        self.store.set_note(note, noted, publishing.published_event(record, requester.name, now, noted))
-        return data
+        publisher = Publisher(store=self.store, issuer=one, lifetime=lifetime, now=self.clock(), actor=requester.name)
+        return publisher.publish(which)
 
     def _append(
         self, record: CertificateRecord, reason: Reason, action: str, requester: Requester

@@ -124,6 +124,7 @@ def record_of(decision: Decision) -> CertificateRecord:
         created_at=decision.now,
         replaces=order.replaces,
         batch_row=order.batch_row,
+        shard=draft.shard,
     )
 
 

@@ -11,6 +11,7 @@ from handfast.ca.claims import Claim
 from handfast.ca.journal import Journal
 from handfast.ca.limits import Quotas
 from handfast.ca.notices import NoticeQueue
+from handfast.ca.published import Publications
 from handfast.ca.records import (
     AuditEvent,
     CertificateRecord,
@@ -114,6 +115,11 @@ class Store(Protocol):
 
     def encoded_entries(self, issuer: str, *, until: int, alive_at: datetime) -> Iterator[bytes]:
         """The CRL entries in DER, many in each piece, of all that is revoked and had not expired at that moment."""
+        ...
+
+    @property
+    def publications(self) -> Publications:
+        """The published CRLs."""
         ...
 
     def last_crl(self, issuer: str) -> CrlRecord | None:

@@ -95,7 +95,8 @@ class CertificateRecord:
     issuer: the issuer's name in this authority. subject: as format_subject() writes it. label: what people call it.
     profile_digest: which version of the profile. key_id: of its public key. certificate: DER, None while begun.
     fingerprint: SHA-256. replaces: the serial of the certificate that it renews. id: given by the store.
-    revocation: the last one, when the record was read with it.
+    revocation: the last one, when the record was read with it. shard: in which of its issuer's CRLs a revocation
+    will stand; 0: in the one of all. Only told when it begins.
     """
 
     serial: int
@@ -117,6 +118,7 @@ class CertificateRecord:
     fingerprint: bytes | None = None
     revocation: Revocation | None = None
     id: int = 0
+    shard: int = 0
 
     def state(self, now: datetime) -> State:
         """What the certificate is at that moment. Revoked comes before expired: it stays revoked."""

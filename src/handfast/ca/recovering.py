@@ -6,7 +6,7 @@ A revocation is only ever added here: whatever a source says, what is revoked in
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
@@ -90,7 +90,9 @@ class Recovery:
                 continue
             number = highest.number + (CRL_NUMBER_JUMP if jump else 0)
             if last is None or number > last.number:
-                record = replace(highest, number=number, covers=0, full_at=highest.this_update)
+                # A second on: which of the lists the last one was, nobody says.
+                this_update = highest.this_update + timedelta(seconds=1)
+                record = replace(highest, number=number, this_update=this_update, covers=0, full_at=this_update)
                 self.store.begin_crl(record, self._event("crl.number-taken", issuer=name, number=str(number)))
             taken[name] = number
         return taken

@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from cryptography import x509
 
 from handfast.ca.authority import Authority
+from handfast.ca.due import due
+from handfast.ca.published import Published, Which
+from handfast.ca.records import Role
 from handfast.cli._authority import current_session, opened
 from handfast.cli._options import authority_options, examples, json_option
 from handfast.cli._output import note, print_json, print_table
 from handfast.errors import ConfigError
-from handfast.server.layout import publish_crl
+from handfast.server.layout import crl_path, write_crl
 
 SECTION = "The authority"
 
@@ -21,18 +23,20 @@ SECTION = "The authority"
 @click.command(epilog=examples("handfast crl", "handfast crl issuing", "handfast crl root --ca /mnt/offline/ca"))
 @click.argument("issuers", nargs=-1, metavar="[ISSUER]...")
 @authority_options
+@click.option("--all", "is_all", is_flag=True, help="A root's CRL too when nothing changed and it is young.")
 @json_option
-def command(issuers: tuple[str, ...], as_json: bool) -> None:
+def command(issuers: tuple[str, ...], is_all: bool, as_json: bool) -> None:
     """Sign new CRLs and write them into the authority's directory crl/.
 
-    ISSUER is a CA of this authority; without one, every CA whose key is there. crl/ISSUER.crl is DER, crl/ISSUER.pem
+    ISSUER is a CA of this authority; without one, every CA whose key is there, and a root only when something changed
+    or half of its CRL's life is over. crl/ISSUER.crl is DER, crl/ISSUER.pem
     PEM, and crl/crls.pem holds all of them, as servers want it. Do this before the last CRL ends, from a timer.
     """
     authority = opened()
     directory = Path(current_session().directory)
     with _without_collector():
-        published, missing = _publish(authority, directory, issuers)
-    rows = [_row(name, path) for name, path in published]
+        published, missing = _publish(authority, directory, issuers, is_all=is_all)
+    rows = [_row(directory, one) for one in published]
     if as_json:
         print_json({"published": rows, "missing": missing})
     else:
@@ -53,31 +57,39 @@ def _without_collector() -> Iterator[None]:
 
 
 def _publish(
-    authority: Authority, directory: Path, wanted: tuple[str, ...]
-) -> tuple[list[tuple[str, Path]], list[str]]:
-    """The CRLs that were made, and the issuers whose keys are away; a key that was asked for by name must be there."""
+    authority: Authority, directory: Path, wanted: tuple[str, ...], *, is_all: bool
+) -> tuple[list[Published], list[str]]:
+    """The CRLs as they are now, and the issuers whose keys are away; a key that was asked for by name must be there."""
     for name in wanted:
         authority.issuer(name)
-    published: list[tuple[str, Path]] = []
+    published: list[Published] = []
     missing: list[str] = []
     for name in wanted or tuple(authority.issuers):
         try:
-            published.append((name, publish_crl(directory, authority, name)))
+            if wanted or is_all or _is_wanted(authority, name):
+                authority.publish(Which(name))
         except ConfigError as error:
             if wanted:
                 raise
             missing.append(name)
             note(f"no new CRL of {name}: {error.message}")
+            continue
+        written = write_crl(directory, authority, name)
+        if written is not None:
+            published.append(written)
     return published, missing
 
 
-def _row(name: str, path: Path) -> dict[str, object]:
-    crl = x509.load_der_x509_crl(path.read_bytes())
-    number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+def _is_wanted(authority: Authority, name: str) -> bool:
+    issuer = authority.issuer(name)
+    return issuer.role is not Role.ROOT or Which(name) in due(authority, issuer, authority.clock())
+
+
+def _row(directory: Path, published: Published) -> dict[str, object]:
     return {
-        "issuer": name,
-        "number": number,
-        "revoked": len(crl),
-        "next_update": f"{crl.next_update_utc:%Y-%m-%dT%H:%M:%SZ}",
-        "file": str(path),
+        "issuer": published.which.issuer,
+        "number": published.record.number,
+        "revoked": published.entries,
+        "next_update": f"{published.record.next_update:%Y-%m-%dT%H:%M:%SZ}",
+        "file": str(crl_path(directory, published.which.issuer)),
     }

@@ -1,9 +1,12 @@
 """Files that a crash leaves whole or absent: temporary file, fsync, rename, fsync of the directory."""
 
+import fcntl
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from handfast.errors import ConfigError
@@ -56,6 +59,17 @@ def sweep(directory: Path) -> None:
     for name in os.listdir(directory):  # noqa: PTH208  # Path objects for a million names cost seconds
         if _TEMPORARY.fullmatch(name):
             (directory / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Of all processes that ask for it, one at a time writes in the directory; the lock ends with its process."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def sync(directory: Path) -> None:

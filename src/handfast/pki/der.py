@@ -84,6 +84,16 @@ def time(moment: datetime) -> bytes:
     return b"\x18\x0f" + _TWO[century] + _TWO[year] + rest
 
 
+def how_many(data: bytes | memoryview) -> int:
+    """How many elements stand one after the other; only for what was just encoded, as little is checked."""
+    found, position, size = 0, 0, len(data)
+    while position < size:
+        short = data[position + 1]
+        position += 2 + short if short < 0x80 else element_at(bytes(data[position : position + 8192])).end
+        found += 1
+    return found
+
+
 def element_at(data: bytes, begin: int = 0) -> Element:
     """The element that begins there. Raises Malformed when it is not DER or runs past the end."""
     if begin + 2 > len(data):

@@ -42,6 +42,7 @@ class Draft:
     """Everything of a TBSCertificate. not_before and not_after are aware UTC, whole seconds, both inclusive.
 
     signature_hash: None for algorithms that bring their own, and for one that is not known (has_known_signature).
+    shard: of its issuer's CRLs, 0 when they are not divided or it points to none.
     profile and issuer: None for a draft read back from a certificate whose profile or issuer is not known.
     """
 
@@ -58,6 +59,7 @@ class Draft:
     names: tuple[Name, ...] = ()
     profile: Profile | None = None
     issuer: IssuerIdentity | None = None
+    shard: int = 0
     _by_type: dict[type, _Extension] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -108,7 +110,8 @@ def draft_certificate(
     """
     not_before, not_after = _validity(profile, issuer, now=now, lifetime=lifetime)
     kind = kind_of(holder.public_key)
-    first, last = _fixed_extensions(profile, issuer, kind)
+    shard = issuer.urls.shard_of(serial) if _has_crl_pointer(profile, issuer) else 0
+    first, last = _fixed_extensions(profile, issuer, kind, shard)
     extensions = [*first, _extension(x509.SubjectKeyIdentifier(_key_id(profile, holder, issuer)))]
     if holder.names:
         names = x509.SubjectAlternativeName([name.to_general_name() for name in holder.names])
@@ -125,6 +128,7 @@ def draft_certificate(
         names=holder.names,
         profile=profile,
         issuer=issuer,
+        shard=shard,
     )
 
 
@@ -205,9 +209,9 @@ def _extension(value: x509.ExtensionType, *, critical: bool = False) -> _Extensi
     return x509.Extension(value.oid, critical, value)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _fixed_extensions(
-    profile: Profile, issuer: IssuerIdentity, kind: KeyKind | None
+    profile: Profile, issuer: IssuerIdentity, kind: KeyKind | None, shard: int
 ) -> tuple[tuple[_Extension, ...], tuple[_Extension, ...]]:
     """What all certificates of a profile, an issuer and a kind of key have in common: before and after the names."""
     first = [
@@ -217,7 +221,7 @@ def _fixed_extensions(
     if profile.extended_key_usage:
         first.append(_extension(x509.ExtendedKeyUsage(profile.extended_key_usage)))
     first.append(_extension(x509.AuthorityKeyIdentifier(issuer.key_id, None, None)))
-    return tuple(first), tuple(_pointers(profile, issuer))
+    return tuple(first), tuple(_pointers(profile, issuer, shard))
 
 
 def _path_length(profile: Profile, issuer: IssuerIdentity) -> int | None:
@@ -227,13 +231,18 @@ def _path_length(profile: Profile, issuer: IssuerIdentity) -> int | None:
     return below if profile.path_length is None else min(profile.path_length, below)
 
 
-def _pointers(profile: Profile, issuer: IssuerIdentity) -> list[_Extension]:
+def _has_crl_pointer(profile: Profile, issuer: IssuerIdentity) -> bool:
+    return bool(issuer.urls.crl) and not profile.is_self_signed and not profile.has_ocsp_no_check
+
+
+def _pointers(profile: Profile, issuer: IssuerIdentity, shard: int) -> list[_Extension]:
     if profile.is_self_signed:
         return []
     urls = issuer.urls
     found: list[_Extension] = []
-    if urls.crl and not profile.has_ocsp_no_check:
-        points = [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None) for url in urls.crl]
+    if _has_crl_pointer(profile, issuer):
+        locations = [x509.UniformResourceIdentifier(url) for url in urls.crl_of(shard)]
+        points = [x509.DistributionPoint([location], None, None, None) for location in locations]
         found.append(_extension(x509.CRLDistributionPoints(points)))
     ocsp = () if profile.has_ocsp_no_check else urls.ocsp
     access = [(AuthorityInformationAccessOID.OCSP, url) for url in ocsp]

@@ -13,11 +13,24 @@ _ExtensionType = TypeVar("_ExtensionType", bound=x509.ExtensionType)
 
 @dataclass(frozen=True, slots=True)
 class PublicationUrls:
-    """Where an issuer publishes; each list may be empty."""
+    """Where an issuer publishes; each list may be empty.
+
+    delta: of the delta CRL. shards: into how many CRLs its certificates are divided from now on; 0: not at all.
+    """
 
     crl: tuple[str, ...] = ()
     ocsp: tuple[str, ...] = ()
     ca_issuers: tuple[str, ...] = ()
+    delta: tuple[str, ...] = ()
+    shards: int = 0
+
+    def shard_of(self, serial: int) -> int:
+        """The shard of a certificate that is issued now, from 1 on: serials are random, so all fill alike."""
+        return serial % self.shards + 1 if self.shards else 0
+
+    def crl_of(self, shard: int) -> tuple[str, ...]:
+        """The URLs of a shard's CRL, `-SHARD` before `.crl`; those of all certificates for 0."""
+        return tuple(url.removesuffix(".crl") + f"-{shard}.crl" for url in self.crl) if shard else self.crl
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -185,7 +185,9 @@ def _headers(scope: Scope) -> Mapping[str, str]:
 
 
 def _head(response: Response) -> list[tuple[bytes, bytes]]:
-    head = [(b"content-length", str(len(response.body)).encode()), (b"x-content-type-options", b"nosniff")]
+    head = [(b"x-content-type-options", b"nosniff")]
+    if response.status != 304:  # it would have to be the length of what is not sent (RFC 9110 section 8.6)
+        head.append((b"content-length", str(len(response.body)).encode()))
     if response.media_type:
         head.append((b"content-type", response.media_type.encode("latin-1")))
     head += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]

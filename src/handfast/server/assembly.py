@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from handfast.ca.records import AuditEvent, IssuerRecord, Role
 from handfast.errors import ConfigError
 from handfast.keys.generate import new_serial
 from handfast.keys.passphrase import PassphraseSource
-from handfast.pki.issuer_identity import identity_of
+from handfast.pki.issuer_identity import PublicationUrls, identity_of
 from handfast.pki.keys import PrivateKey
 from handfast.server.journal import FileJournal
 from handfast.server.settings import FILE, Settings, parse_settings, urls_of
@@ -110,6 +110,7 @@ def assemble(parts: Parts) -> Authority:
         clock=parts.clock,
         new_serial=parts.new_serial,
         crl_lifetime=parts.settings.crl_lifetime,
+        has_deltas=parts.settings.crl_deltas,
     )
 
 
@@ -119,11 +120,17 @@ def issuer_of(parts: Parts, record: IssuerRecord) -> Issuer:
     return Issuer(
         name=record.name,
         role=record.role,
-        identity=identity_of(certificate, urls_of(parts.settings, record.name)),
+        identity=identity_of(certificate, _urls_of(parts.settings, record)),
         certificate=certificate,
         chain=tuple(x509.load_der_x509_certificate(one) for one in record.chain),
         unlock=cache(_unlocking(parts.keys, record.name)),
     )
+
+
+def _urls_of(settings: Settings, record: IssuerRecord) -> PublicationUrls:
+    urls = urls_of(settings, record.name)
+    # A root signs a handful of CAs: it needs neither shards nor deltas.
+    return replace(urls, shards=0, delta=()) if record.role is Role.ROOT else urls
 
 
 def _unlocking(keys: KeyStore, name: str) -> Callable[[], PrivateKey]:

@@ -7,7 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.authority import Authority
-from handfast.keys.files import PUBLIC, make_directory, write_atomically
+from handfast.ca.published import Published, Which
+from handfast.keys.files import PUBLIC, alone_in, make_directory, write_atomically
 from handfast.pki.pem import to_pem
 
 DATABASE = "ca.sqlite"
@@ -41,17 +42,27 @@ def publish_crl(directory: Path, authority: Authority, name: str | None = None) 
     crls.pem holds the CRLs of all issuers, which is what servers want. Raises ConfigError when the key is not there.
     """
     issuer = authority.issuer(name)
-    path = crl_path(directory, issuer.name)
-    published = path.read_bytes() if path.exists() else None
-    data = authority.crl(issuer.name, published=published)
+    authority.publish(Which(issuer.name))
+    write_crl(directory, authority, issuer.name)
+    return crl_path(directory, issuer.name)
+
+
+def write_crl(directory: Path, authority: Authority, issuer: str) -> Published | None:
+    """Write the CRL that is published in the store, as publish_crl() does; None when there is none yet."""
+    path = crl_path(directory, issuer)
     make_directory(path.parent)
-    write_atomically(path, data, mode=PUBLIC)
-    text = _crl_pem(data)
-    write_atomically(path.with_suffix(".pem"), text, mode=PUBLIC)
-    others = [crl_path(directory, one).with_suffix(".pem") for one in authority.issuers if one != issuer.name]
-    bundle = [one.read_bytes() for one in others if one.exists()]
-    write_atomically(path.parent / CRL_BUNDLE, b"".join((*bundle, text)) if bundle else text, mode=PUBLIC)
-    return path
+    with alone_in(path.parent):
+        # Read here: of several who write, the last one writes the newest.
+        published = authority.store.publications.get(Which(issuer))
+        if published is None:
+            return None
+        write_atomically(path, published.der, mode=PUBLIC)
+        text = _crl_pem(published.der)
+        write_atomically(path.with_suffix(".pem"), text, mode=PUBLIC)
+        others = [crl_path(directory, one).with_suffix(".pem") for one in authority.issuers if one != issuer]
+        bundle = [one.read_bytes() for one in others if one.exists()]
+        write_atomically(path.parent / CRL_BUNDLE, b"".join((*bundle, text)) if bundle else text, mode=PUBLIC)
+    return published
 
 
 def _crl_pem(data: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from handfast.server.serve_settings import ServeSettings
 FILE = "handfast.toml"
 # Nobody waits for more people than that, and a larger number is a slip.
 MOST_APPROVALS = 20
+MOST_SHARDS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,13 @@ class Setting:
 SETTINGS = (
     Setting("issuer", "text", '""', "the CA that signs when nobody names one; empty: the newest issuing CA"),
     Setting("crl_lifetime", "lifetime", '"7d"', "how long a revocation list of an issuing CA is good for"),
+    Setting("crl_shards", "number", "0", "into how many CRLs the certificates are divided from now on; 0: not at all"),
+    Setting("crl_deltas", "true or false", "false", "whether delta CRLs are made between the full ones"),
+    Setting("service.url", "text", '""', "where relying parties reach the service by plain HTTP: fills urls.*"),
     Setting("urls.crl", "list of URLs", "[]", "where relying parties fetch the CRL; {issuer} stands for the CA's name"),
     Setting("urls.ocsp", "list of URLs", "[]", "where an OCSP responder answers"),
     Setting("urls.ca_issuers", "list of URLs", "[]", "where the CA's own certificate is, in DER; http, not https"),
+    Setting("urls.delta", "list of URLs", "[]", "where the delta CRL is, for freshestCRL in the full one"),
     Setting("store", "text", '"sqlite:ca.sqlite"', "the store's kind and place; a file is relative to this one"),
     Setting("keys", "text", '"file:keys"', "where the CA keys are: the kind of key store, and its place"),
     Setting("serve.listen", "text", '"127.0.0.1:8443"', "where `handfast serve` answers HTTPS; :8443 is every address"),
@@ -91,6 +96,9 @@ class Settings:
 
     issuer: str = ""
     crl_lifetime: timedelta = CRL_LIFETIME
+    crl_shards: int = 0
+    crl_deltas: bool = False
+    service: str = ""
     urls: PublicationUrls = field(default_factory=PublicationUrls)
     store: str = "sqlite:ca.sqlite"
     keys: str = "file:keys"
@@ -173,12 +181,13 @@ def _lifetime(key: str, value: object) -> timedelta:
 
 def _urls(key: str, value: object) -> PublicationUrls:
     table = _table(key, value)
-    known = ("crl", "ocsp", "ca_issuers")
+    known = ("crl", "ocsp", "ca_issuers", "delta")
     for name in table:
         if name not in known:
             raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known))
     texts = {name: _texts(f"{key}.{name}", value) for name, value in table.items()}
-    return PublicationUrls(**{name: tuple(_url(f"{key}.{name}", one) for one in urls) for name, urls in texts.items()})
+    lists = {name: tuple(_url(f"{key}.{name}", one) for one in urls) for name, urls in texts.items()}
+    return PublicationUrls(**{name: lists.get(name, ()) for name in known})  # type: ignore[arg-type]  # no shards in it
 
 
 def _approvals(profile: str, value: object) -> int:
@@ -202,6 +211,33 @@ def _url(key: str, text: str) -> str:
     if not text.isascii() or not text.isprintable() or not text.startswith(("http://", "https://")) or " " in text:
         raise ConfigError(f"{key} must be a URL, not {text!r}", hint="write http://pki.example.org/{issuer}.crl")
     return text
+
+
+def _service(key: str, value: object) -> str:
+    table = _table(key, value)
+    for name in table:
+        if name != "url":
+            raise ConfigError(f"there is no setting {key}.{name}", hint="write url")
+    text = _url(f"{key}.url", str(table["url"])) if _text(f"{key}.url", table.get("url", "")) else ""
+    if text.startswith("https:"):
+        msg = f"{key}.url must begin with http://, not {text!r}"
+        raise ConfigError(msg, hint="relying parties fetch CRLs before they can trust anything")
+    return text.rstrip("/")
+
+
+def _switch(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} must be true or false", hint="write it without quotes")
+    return value
+
+
+def _shards(key: str, value: object) -> int:
+    if value == 0 and not isinstance(value, bool):
+        return 0
+    number = _number(key, value)
+    if number > MOST_SHARDS:
+        raise ConfigError(f"{key} must be at most {MOST_SHARDS}", hint="64 are enough for ten million certificates")
+    return number
 
 
 def _number(key: str, value: object) -> int:
@@ -237,6 +273,9 @@ def _serve(key: str, value: object) -> ServeSettings:
 _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "issuer": _text,
     "crl_lifetime": _lifetime,
+    "crl_shards": _shards,
+    "crl_deltas": _switch,
+    "service": _service,
     "urls": _urls,
     "store": _place,
     "keys": _place,
@@ -250,7 +289,25 @@ _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
 
 
 def urls_of(settings: Settings, issuer: str) -> PublicationUrls:
-    """The publication URLs of one issuer: its name in place of `{issuer}`."""
+    """The publication URLs of one issuer: its name in place of `{issuer}`; what is not set is the service's own."""
     urls = settings.urls
-    filled = [tuple(url.replace("{issuer}", issuer) for url in one) for one in (urls.crl, urls.ocsp, urls.ca_issuers)]
-    return PublicationUrls(*filled)
+    if settings.service:
+        base = settings.service
+        urls = replace(
+            urls,
+            crl=urls.crl or (f"{base}/crl/{{issuer}}.crl",),
+            ocsp=urls.ocsp or (f"{base}/ocsp",),
+            ca_issuers=urls.ca_issuers or (f"{base}/ca/{{issuer}}.cer",),
+            delta=urls.delta or (f"{base}/crl/{{issuer}}-delta.crl",),
+        )
+    return PublicationUrls(
+        crl=_filled(urls.crl, issuer),
+        ocsp=_filled(urls.ocsp, issuer),
+        ca_issuers=_filled(urls.ca_issuers, issuer),
+        delta=_filled(urls.delta, issuer) if settings.crl_deltas else (),
+        shards=settings.crl_shards,
+    )
+
+
+def _filled(urls: tuple[str, ...], issuer: str) -> tuple[str, ...]:
+    return tuple(url.replace("{issuer}", issuer) for url in urls)

@@ -65,6 +65,7 @@ class Archive:
             transaction.many("DELETE FROM certificate_name WHERE name = ? AND certificate = ?", names)
             numbers = [(record.id,) for record in records]
             transaction.many("DELETE FROM issued WHERE certificate = ?", numbers)
+            transaction.many("DELETE FROM certificate_shard WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM certificate WHERE id = ?", numbers)
             return len(records)
 
@@ -83,6 +84,7 @@ class Archive:
         def job(transaction: Transaction) -> int:
             found = transaction.rows(sql, [seconds(now - MARGIN), limit])
             transaction.many("INSERT INTO archived_revocation VALUES (?, ?, ?, ?, ?, ?, ?, ?)", found)
+            transaction.many("DELETE FROM revocation_shard WHERE revocation = ?", [(row[0],) for row in found])
             transaction.many("DELETE FROM revocation WHERE id = ?", [(row[0],) for row in found])
             return len(found)
 

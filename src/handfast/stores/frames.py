@@ -68,6 +68,7 @@ def certificate_content(record: CertificateRecord) -> Content:
         "at": record.created_at.timestamp(),
         "replaces": None if record.replaces is None else f"{record.replaces:x}",
         "batch": None if batch is None else [batch.batch, batch.row],
+        "shard": record.shard,
     }
 
 
@@ -88,6 +89,7 @@ def read_certificate(content: Content) -> CertificateRecord:
         created_at=datetime.fromtimestamp(content["at"], UTC),
         replaces=None if content["replaces"] is None else int(content["replaces"], 16),
         batch_row=None if content["batch"] is None else BatchRow(*content["batch"]),
+        shard=content.get("shard", 0),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from handfast.ca.claims import Claim
 from handfast.ca.journal import Journal, NoJournal
+from handfast.ca.published import Which
 from handfast.ca.records import (
     AuditEvent,
     CertificateRecord,
@@ -24,9 +25,9 @@ from handfast.stores.archive import Archive
 from handfast.stores.auditing import allocate, append_events
 from handfast.stores.claims import settle
 from handfast.stores.database import Database, Transaction
-from handfast.stores.entries import Encoder
 from handfast.stores.heads import SqlHeads
 from handfast.stores.notices import SqlNotices
+from handfast.stores.published import SqlPublications, note_revocation
 from handfast.stores.quotas import SqlQuotas
 from handfast.stores.requesters import SqlRequesters
 from handfast.stores.rows import serial_bytes
@@ -90,6 +91,8 @@ class SqlStore:
             pairs = list(zip(records, identifiers, strict=True))
             transaction.many("INSERT INTO profile VALUES (?, ?) ON CONFLICT DO NOTHING", known)
             transaction.many(_INSERT_CERTIFICATE, [rows.record_row(record, number) for record, number in pairs])
+            shards = [(number, record.shard) for record, number in pairs if record.shard]
+            transaction.many("INSERT INTO certificate_shard VALUES (?, ?)", shards)
             names = [row for record, number in pairs for row in rows.name_rows(record, number)]
             transaction.many("INSERT INTO certificate_name VALUES (?, ?)", names)
             return identifiers
@@ -161,26 +164,17 @@ class SqlStore:
                 revocation.requester,
             )
             transaction.many("INSERT INTO revocation VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [values])
+            note_revocation(transaction, identifier, values[1], revocation.issuer)
             append_events(transaction, [event])
 
         self.database.write(job, conflict="somebody else revoked, held or released this certificate just now")
         self.journal.revoked(revocation)
 
     def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
-        sql = f"{_REVOCATIONS} WHERE id > ? AND id <= ? AND issuer = ? ORDER BY id"
-        for piece in self.database.stream(sql, [after, until, issuer]):
-            yield from map(rows.revocation_of, piece)
+        return self.publications.changes(Which(issuer), after=after, until=until)
 
     def encoded_entries(self, issuer: str, *, until: int, alive_at: datetime) -> Iterator[bytes]:
-        later_sql = "SELECT serial, MAX(sequence) FROM revocation WHERE issuer = ? AND sequence > 0 AND id <= ? "
-        later = {row[0]: row[1] for row in self.database.read(f"{later_sql} GROUP BY serial", [issuer, until])}
-        sql = (
-            "SELECT serial, revoked_at, reason, sequence FROM revocation "
-            "WHERE issuer = ? AND id <= ? AND not_after >= ? ORDER BY id"
-        )
-        encoder = Encoder(later)
-        for piece in self.database.stream(sql, [issuer, until, rows.seconds(alive_at)]):
-            yield encoder.entries(piece)
+        return self.publications.encoded_entries(Which(issuer), until=until, alive_at=alive_at)
 
     def last_crl(self, issuer: str) -> CrlRecord | None:
         found = self.database.read("SELECT * FROM crl WHERE issuer = ? ORDER BY number DESC LIMIT 1", [issuer])
@@ -249,6 +243,11 @@ class SqlStore:
     @property
     def heads(self) -> SqlHeads:
         return SqlHeads(self.database)
+
+    @property
+    def publications(self) -> SqlPublications:
+        """The published CRLs."""
+        return SqlPublications(self.database)
 
     def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:
         moved = self.archive.retire_certificates(ended_before=ended_before, limit=limit)

@@ -1,4 +1,4 @@
-"""Archive what ended long ago, and give the audit log's witness a head."""
+"""Archive what ended long ago, and tell the witness of the audit log."""
 
 from pathlib import Path
 

@@ -8,9 +8,11 @@ import ssl
 from dataclasses import replace
 from pathlib import Path
 
+from handfast.errors import Unavailable
 from handfast.prove.log import LogReader
 from handfast.prove.other_user import as_user, give, name_of_user
 from handfast.prove.process import Process, start, tail, wait_listening, wait_until
+from handfast.prove.process import run as run_to_end
 from handfast.prove.program import Observation, Outcome, Program, Running, Stage, Visit, find_program
 from handfast.prove.visit import Answer, Door
 from handfast.targets.dovecot import CONFIG
@@ -50,7 +52,7 @@ def run(stage: Stage) -> Running:
     main.write_text(_MAIN.format(at=at, user=user, group=group, config=stage.setting.file(CONFIG)), encoding="utf-8")
     log.touch()
     give(at, _USER)
-    door = Door(stage.address, stage.pki.server_name, stage.pki.root, _login)
+    door = Door(stage.address, stage.pki.server_name, stage.pki.root, log_in_and_out)
     process = start(
         [*as_user(_USER), find_program("dovecot") or "dovecot", "-F", "-c", str(main)],
         output=at / "output.log",
@@ -69,7 +71,16 @@ def run(stage: Stage) -> Running:
         stop=process.stop,
         alive=process.alive,
         log=log,
+        kick=lambda: _kick(main),
     )
+
+
+def _kick(main: Path) -> None:
+    """Every user's sessions. As the user that the whole server runs as: nobody else may speak to its anvil."""
+    told = run_to_end([*as_user(_USER), find_program("doveadm") or "doveadm", "-c", str(main), "kick", "*"],
+                      directory=main.parent)  # fmt: skip
+    if told.returncode != 0:
+        raise Unavailable(f"doveadm kick: {told.stdout.strip()}", hint="the server's log may say why")
 
 
 def _group_of(user: str) -> str:
@@ -86,7 +97,16 @@ def _visit(door: Door, log: Path, visit: Visit) -> Observation:
     return replace(seen, identity=reader.line_with(login).partition(login)[2].partition(">")[0])
 
 
-def _login(secured: ssl.SSLSocket) -> Answer:
+def log_in_and_out(secured: ssl.SSLSocket) -> Answer:
+    """By the certificate, and out again."""
+    answer = log_in(secured)
+    if answer.admitted:
+        secured.sendall(b"b LOGOUT\r\n")
+    return answer
+
+
+def log_in(secured: ssl.SSLSocket) -> Answer:
+    """By the certificate (SASL EXTERNAL). Raises EOFError when the server closes first."""
     with secured.makefile("rwb") as stream:
         if not stream.readline().startswith(b"* OK"):
             raise EOFError
@@ -95,9 +115,6 @@ def _login(secured: ssl.SSLSocket) -> Answer:
         while line := stream.readline():
             if line.startswith(b"a "):
                 words = re.sub(r" \[CAPABILITY.*?\]", "", line[2:].decode("utf-8", "replace").strip())
-                if words.startswith("OK"):
-                    stream.write(b"b LOGOUT\r\n")
-                    stream.flush()
                 return Answer(words.startswith("OK"), words)
     raise EOFError
 

@@ -94,11 +94,11 @@ def start_server(stage: Stage) -> Running:
 def _visit(stage: Stage, database: Database, visit: Visit) -> Observation:
     name = visit.visitor.name
     database.have(name)
-    door = Door(stage.address, stage.pki.server_name, stage.pki.root, _login(name), prelude=_ask_for_tls)
+    door = Door(stage.address, stage.pki.server_name, stage.pki.root, login(name), prelude=ask_for_tls)
     return door.visit(visit)
 
 
-def _ask_for_tls(raw: socket.socket) -> None:
+def ask_for_tls(raw: socket.socket) -> None:
     """The server greets in the clear; the answer is a request for TLS."""
     raw.settimeout(PATIENCE)
     length = int.from_bytes(_exactly(raw, 4)[:3], "little")
@@ -108,7 +108,7 @@ def _ask_for_tls(raw: socket.socket) -> None:
     raw.sendall(_packet(1, _HELLO))
 
 
-def _login(name: str) -> Dialogue:
+def login(name: str) -> Dialogue:
     """Take the account, and ask the server who we are."""
 
     def talk(secured: ssl.SSLSocket) -> Answer:

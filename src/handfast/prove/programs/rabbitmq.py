@@ -8,12 +8,13 @@ from pathlib import Path
 from handfast.errors import Unavailable
 from handfast.prove.log import LogReader
 from handfast.prove.namespace import contained
-from handfast.prove.process import Process, free_port, start, tail, wait_until
+from handfast.prove.process import Process, free_port, run, start, tail, wait_until
 from handfast.prove.program import Observation, Outcome, Program, Running, Stage, Visit
 from handfast.prove.visit import Answer, Door
 
 # The command on PATH is a wrapper that only root and the broker's own user may run.
 _SCRIPT = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+_CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 _VIRTUAL_HOST = "/"
 # Users that the broker knows: everybody in the cast. Who else comes has no account, whatever certificate it has.
 _ALSO = ("shortlived",)
@@ -26,11 +27,12 @@ def begin(stage: Stage) -> Running:
     (stage.directory / "definitions.json").write_text(definitions(stage), encoding="utf-8")
     main = stage.directory / "rabbitmq.conf"
     main.write_text(f"load_definitions = {stage.directory}/definitions.json\nlog.console = true\n", encoding="ascii")
+    around = environment(stage, main)
     process = start(
         contained((_SCRIPT,)),
         output=stage.directory / "rabbitmq.log",
         directory=stage.directory,
-        environment=environment(stage, main),
+        environment=around,
     )
 
     def started() -> bool:
@@ -43,8 +45,15 @@ def begin(stage: Stage) -> Running:
     except Unavailable:
         process.stop()
         raise
-    broker = Broker(stage, process)
-    return Running(visit=broker.visit, reload=broker.reload, stop=process.stop, alive=process.alive, log=process.output)
+    broker = Broker(stage, process, around)
+    return Running(
+        visit=broker.visit,
+        reload=broker.reload,
+        stop=process.stop,
+        alive=process.alive,
+        log=process.output,
+        kick=broker.kick,
+    )
 
 
 program = Program("rabbitmq", ("rabbitmq-server", "unshare"), "rabbitmq-server", begin)
@@ -88,6 +97,18 @@ class Broker:
 
     stage: Stage
     process: Process
+    environment: dict[str, str]
+
+    def kick(self) -> None:
+        """End every connection."""
+        told = run(
+            [_CONTROL, "close_all_connections", "revoked"],
+            directory=self.stage.directory,
+            environment=self.environment,
+            patience=60.0,
+        )
+        if told.returncode != 0:
+            raise Unavailable(f"rabbitmqctl: {told.stdout.strip()}", hint="the broker's log may say why")
 
     def visit(self, visit: Visit) -> Observation:
         """Connect as an AMQP client; the log says as whom."""

@@ -107,6 +107,7 @@ def test_a_certificate_that_is_revoked_is_refused_on_the_connection_that_stands(
 
     assert get(bobs, "/trial/whoami") == (403, get(service.connection(tmp_path / "bob"), "/trial/whoami")[1])
     assert "revoked" in get(bobs, "/trial/whoami")[1]
+    eventually(lambda: '"list": "issuing.crl", "number": 2' in service.log(), "a CRL with it is published")
     assert get(alices, "/trial/whoami")[0] == 200
 
 

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -36,15 +37,15 @@ def current_session() -> Session:
     return click.get_current_context().ensure_object(Session)
 
 
-def passphrase_source(session: Session) -> PassphraseSource:
-    """The file that was named; else the service's credentials; else whoever is at the terminal."""
+def passphrase_source(session: Session, *, is_over: Callable[[], bool] = lambda: False) -> PassphraseSource:
+    """The file that was named; else the service's credentials; else whoever is at the terminal, until it is over."""
     if session.passphrase_file is not None:
         path = Path(session.passphrase_file)
         if not path.is_file():
             hint = "give a file that holds the passphrase on its first line"
             raise ConfigError(f"the passphrase file {path} is not there", hint=hint)
         return from_file(path)
-    return first_of(from_credentials(), from_prompt(ask_unseen) if sys.stdin.isatty() else None)
+    return first_of(from_credentials(), from_prompt(ask_unseen, is_over=is_over) if sys.stdin.isatty() else None)
 
 
 def ask_unseen(prompt: str) -> str:

@@ -52,12 +52,20 @@ def command(
     from handfast.server.serving import serve
 
     session = current_session()
-    passphrase = passphrase_source(session)
+    has_begun = False
+
+    def begun(opened: "Opened") -> None:
+        nonlocal has_begun
+        has_begun = True
+        _print_opened(opened, as_json)
+
+    # Who started it is asked before it listens, and not by some job at night.
+    passphrase = passphrase_source(session, is_over=lambda: has_begun)
     parts = open_parts(Path(session.directory), passphrase=passphrase, store=store)
     click.get_current_context().call_on_close(parts.store.close)
     service = service_of(parts, log=to_stderr())
     plan = parts.settings.serve.plan(listen=listen, http=http, names=names, metrics=metrics)
-    serve(service, plan, passphrase, lambda opened: _print_opened(opened, as_json))
+    serve(service, plan, passphrase, begun)
 
 
 def require_extra() -> None:

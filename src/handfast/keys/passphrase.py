@@ -42,12 +42,16 @@ def from_credentials() -> PassphraseSource | None:
     return source
 
 
-def from_prompt(ask: Callable[[str], str]) -> PassphraseSource:
-    """Asks once for each key. ask: shows a prompt and returns what was typed, unseen."""
+def from_prompt(ask: Callable[[str], str], *, is_over: Callable[[], bool] = lambda: False) -> PassphraseSource:
+    """Asks once for each key. ask: shows a prompt and returns what was typed, unseen. is_over: nobody is there to ask
+    any more, and what was not typed before has no passphrase.
+    """
     answers: dict[str, bytes] = {}
 
     def source(name: str) -> bytes | None:
         if name not in answers:
+            if is_over():
+                return None
             answers[name] = ask(f"Passphrase of the key {name}").encode()
         return answers[name] or None
 

@@ -23,6 +23,7 @@ from handfast.server.app import App, Application
 from handfast.server.connection import Terms
 from handfast.server.desk import Desk
 from handfast.server.health import Health
+from handfast.server.jobs import JOBS, keep_running
 from handfast.server.listener import Listener, config_of
 from handfast.server.metrics import Metrics
 from handfast.server.notify import notify
@@ -75,7 +76,11 @@ class Serving:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._on_reload)
         listeners = self._listeners()
-        tasks = [asyncio.create_task(self._keep_certificate()), asyncio.create_task(keep_date(listeners[0].state))]
+        tasks = [
+            asyncio.create_task(self._keep_certificate()),
+            asyncio.create_task(keep_date(listeners[0].state)),
+            asyncio.create_task(keep_running(JOBS, self.service, self.health)),
+        ]
         for listener in listeners:
             listener.start()
         _settle_garbage()
@@ -88,6 +93,7 @@ class Serving:
         """Serve new connections with this certificate; those that stand keep theirs."""
         self.context.generation = generation_of(self.service, held, self.plan.minimum)
         self._held = held
+        self.health.certificate_until = held.leaf.not_valid_after_utc
 
     def _listeners(self) -> list[Listener]:
         routes, state, limits = protocol_routes(), ServerState(), self.plan.limits
@@ -156,9 +162,7 @@ class Serving:
                 self.take(held)
             except HandfastError as error:
                 self.service.log("certificate.not-renewed", why=error.message, hint=error.hint)
-                self.health.amiss("certificate", "cannot be renewed")
                 return
-        self.health.amiss("certificate", None)
         self.service.log("certificate.renewed", until=held.leaf.not_valid_after_utc.isoformat())
 
     def _on_reload(self) -> None:
@@ -194,6 +198,7 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
     """
     metrics = Metrics(service)
     service.log = metrics.counting(service.log)
+    service.authority.issuer().unlock()
     own = own_certificate(service, plan.names, passphrase)
     held = own.current()
     workers = Workers(plan.limits.workers)

@@ -1,0 +1,106 @@
+"""Jobs: what the service does by itself, from time to time, while nobody asks."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from handfast.ca.due import publish_due
+from handfast.errors import HandfastError
+from handfast.server.delivering import delivery_of
+from handfast.server.health import Health
+from handfast.server.housekeeping import tidy
+from handfast.server.noticing import notices_of
+from handfast.server.service import Service
+
+# Called with a job's name and how long it is to be kept from others; True for the replica that shall do it now.
+Claim = Callable[[str, timedelta], bool]
+# A job that failed is tried again no sooner, so that a store that is down is not asked without end.
+_PAUSE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """is_shared: the store itself sees to it that replicas do not get into each other's way; else one at a time does
+    it. run: in a thread of its own; raises HandfastError when it cannot.
+    """
+
+    name: str
+    every: timedelta
+    run: Callable[[Service], None]
+    is_shared: bool = False
+
+
+def publish(service: Service) -> None:
+    """The revocation lists that are due, of every tenant."""
+    for authority in service.authorities.values():
+        outcome = publish_due(authority, authority.clock())
+        for one in outcome.published:
+            service.log("list.published", list=one.which.file_name, number=one.record.number, entries=one.entries)
+        for which in outcome.late:
+            service.log("list.late", list=which.file_name)
+
+
+def tell(service: Service) -> None:
+    """What people are to know in time, as far as the settings name somebody."""
+    settings, parts = service.settings.notices, service.parts
+    if not settings.are_wanted:
+        return
+    now = service.clock()
+    queue = parts.store.notices
+    queue.add(tuple(notices_of(service.authority, settings.ahead)))
+    arrived, missed = delivery_of(settings, queue, parts.directory).deliver(now)
+    if arrived or missed:
+        service.log("notices.delivered", arrived=arrived, missed=missed)
+
+
+def keep_house(service: Service) -> None:
+    """Archive what ended long ago, drop old journal segments, give the witness a head."""
+    done = tidy(service.parts)
+    if done.archived or done.segments or done.head is not None:
+        service.log("house.kept", archived=done.archived, segments=done.segments, head=done.head)
+
+
+JOBS = (
+    # Every second: a revocation is in the CRL within that time.
+    Job("publish", timedelta(seconds=1), publish, is_shared=True),
+    Job("tell", timedelta(minutes=1), tell),
+    Job("keep-house", timedelta(hours=1), keep_house),
+)
+
+
+def alone(name: str, length: timedelta) -> bool:
+    """The claim of a service that is the only one."""
+    return True
+
+
+async def keep_running(jobs: Sequence[Job], service: Service, health: Health, claim: Claim = alone) -> None:
+    """Run each job at once, and then again and again, until cancelled. One that runs is never run a second time."""
+    async with asyncio.TaskGroup() as group:
+        for job in jobs:
+            group.create_task(_keep(job, service, health, claim))
+
+
+async def _keep(job: Job, service: Service, health: Health, claim: Claim) -> None:
+    failed = ""
+    while True:
+        why = await asyncio.to_thread(_once, job, service, claim)
+        if why != failed:
+            # Told when it begins to fail and when it goes well again, and not each time between.
+            service.log("job.failed" if why else "job.recovered", job=job.name, why=why or None)
+            health.note_job(job.name, why)
+        failed = why
+        pause = max(job.every, _PAUSE) if why else job.every
+        await asyncio.sleep(pause.total_seconds())
+
+
+def _once(job: Job, service: Service, claim: Claim) -> str:
+    """Why it failed; empty when it went well, or was another's turn."""
+    try:
+        if job.is_shared or claim(job.name, job.every):
+            job.run(service)
+    except HandfastError as error:
+        return error.message
+    except Exception as error:  # noqa: BLE001  # an outermost frame: the other jobs go on
+        return f"{type(error).__name__} in the job"
+    return ""

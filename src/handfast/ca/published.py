@@ -76,6 +76,10 @@ class Publications(Protocol):
         """Publish it; False, and nothing is done, when there is one with a higher number."""
         ...
 
+    def outdate(self, issuer: str) -> None:
+        """Newer lists of this issuer than those here are out there: give these to nobody, and make all of them anew."""
+        ...
+
     def newest(self, issuer: str) -> Mapping[int, int]:
         """The id of the last revocation of each shard that has one; under 0, that of all."""
         ...

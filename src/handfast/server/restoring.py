@@ -22,7 +22,7 @@ from handfast.server.founding import building_site
 from handfast.server.journal import Reading, streams
 from handfast.server.layout import write_certificates
 from handfast.server.settings import FILE, parse_settings
-from handfast.stores.copying import forget, load, require_sound
+from handfast.stores.copying import age, load, require_sound
 from handfast.stores.sql import SqlStore
 
 _JOURNAL = "journal"
@@ -71,8 +71,7 @@ def restore(
             archive.extract(site)
             journals = _journals(archive, sources, directory, moved)
             require_sound(site / DATABASE)
-            # One that was used since the backup would be good for another certificate.
-            tokens = forget(str(site / DATABASE), "token")
+            tokens = age(str(site / DATABASE))
             parts = _open(site, sources, passphrase, clock)
             try:
                 report = _recover(parts, archive.manifest, journals, sources.crls)
@@ -143,6 +142,9 @@ def _recover(parts: Parts, manifest: Manifest, journals: tuple[Path, ...], crls:
         recovery.assert_crl(issuer, crl)
     is_whole = bool(journals) and not reading.missing and not reading.torn
     numbers = recovery.take_numbers(jump=not is_whole and not _all_listed(recovery, manifest, crls))
+    for one in parts.store.issuers():
+        if not is_whole or recovery.revoked or one.name in recovery.numbers:
+            parts.store.publications.outdate(one.name)
     counts = {
         "certificates begun": recovery.begun,
         "certificates finished": recovery.finished,

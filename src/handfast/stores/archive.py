@@ -64,6 +64,7 @@ class Archive:
             names = [one for record in records for one in rows.name_rows(record, record.id)]
             transaction.many("DELETE FROM certificate_name WHERE name = ? AND certificate = ?", names)
             numbers = [(record.id,) for record in records]
+            transaction.many("DELETE FROM certificate_shard WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM issued WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM certificate_shard WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM certificate WHERE id = ?", numbers)
@@ -85,7 +86,9 @@ class Archive:
             found = transaction.rows(sql, [seconds(now - MARGIN), limit])
             transaction.many("INSERT INTO archived_revocation VALUES (?, ?, ?, ?, ?, ?, ?, ?)", found)
             transaction.many("DELETE FROM revocation_shard WHERE revocation = ?", [(row[0],) for row in found])
-            transaction.many("DELETE FROM revocation WHERE id = ?", [(row[0],) for row in found])
+            numbers = [(row[0],) for row in found]
+            transaction.many("DELETE FROM revocation_shard WHERE revocation = ?", numbers)
+            transaction.many("DELETE FROM revocation WHERE id = ?", numbers)
             return len(found)
 
         return self.database.write(job, conflict="a revocation that is still needed was about to leave")

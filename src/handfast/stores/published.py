@@ -61,6 +61,14 @@ class SqlPublications:
 
         return self.database.write(job)
 
+    def outdate(self, issuer: str) -> None:
+        def job(transaction: Transaction) -> None:
+            transaction.rows("DELETE FROM published WHERE issuer = ? AND shard = 0", [issuer])
+            # That there are lists of shards is told by these rows alone: they stay, long ended.
+            transaction.rows("UPDATE published SET this_update = 0, next_update = 0 WHERE issuer = ?", [issuer])
+
+        self.database.write(job)
+
     def newest(self, issuer: str) -> Mapping[int, int]:
         sql = "SELECT shard, revocation FROM newest_revocation WHERE issuer = ?"
         return {row[0]: row[1] for row in self.database.read(sql, [issuer])}

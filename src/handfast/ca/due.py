@@ -20,7 +20,8 @@ PUBLISHER = Requester("publisher", frozenset())
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What publish_due() did. late: lists whose last quarter of life has begun, and which could not be published."""
+    """What publish_due() did. late: lists that could not be published and
+    whose last quarter of life has begun; each is told of once, in the audit log too."""
 
     published: tuple[Published, ...] = ()
     late: tuple[Which, ...] = ()
@@ -112,7 +113,6 @@ def _tell_late(authority: Authority, issuer: Issuer, now: datetime, why: str) ->
     for one in authority.store.publications.all(issuer.name):
         if now < one.late_at:
             continue
-        yield one.which
         key, value = f"crl-late/{one.which.file_name}", str(one.record.number)
         if authority.store.note(key) != value:
             detail = {
@@ -123,3 +123,4 @@ def _tell_late(authority: Authority, issuer: Issuer, now: datetime, why: str) ->
             }
             event = AuditEvent(at=now, actor=PUBLISHER.name, action="crl.late", issuer=issuer.name, detail=detail)
             authority.store.set_note(key, value, event)
+            yield one.which

@@ -8,6 +8,7 @@ from typing import Any
 
 from handfast.ca.authority import Authority
 from handfast.errors import HandfastError, RequestError
+from handfast.protocols import feed
 from handfast.protocols.exchange import Request, Response, Route
 from handfast.server.bodies import Receive, read_body, replayed
 from handfast.server.desk import Desk
@@ -32,7 +33,7 @@ _PIECE = 65536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """One listener's application. is_secure: over TLS. api: what answers below /api; None on plain HTTP.
+    """One listener's application. is_secure: over TLS. None on plain HTTP: api, below /api, and feed, at /feed.
 
     metrics: what counts. shows_metrics: this listener is the one that Prometheus asks.
     """
@@ -45,6 +46,7 @@ class App:
     health: Health
     is_secure: bool
     api: Application | None = None
+    feed: Application | None = None
     metrics: Metrics | None = None
     shows_metrics: bool = False
 
@@ -55,6 +57,8 @@ class App:
         path: str = scope["path"]
         if self.api is not None and (path == API or path.startswith(API + "/")):
             response = await self._guarded(scope, self._below(self.api, scope, receive, send))
+        elif self.feed is not None and path == feed.PATH and scope["method"] == "GET":
+            response = await self._guarded(scope, _run(self.feed, scope, receive, send))
         else:
             response = await self._guarded(scope, self._answer(scope, receive))
         if response is not None:

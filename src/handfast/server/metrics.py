@@ -4,12 +4,14 @@ import threading
 from collections import Counter as Tally
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from handfast.ca.authority import Authority
+from handfast.ca.due import ages
+from handfast.ca.published import Which
 from handfast.ca.records import AuditEvent
 from handfast.errors import HandfastError
 from handfast.protocols.exchange import Response
@@ -47,6 +49,7 @@ class Metrics:
     refused: Counter = field(init=False)
     crl_age: Gauge = field(init=False)
     crl_left: Gauge = field(init=False)
+    crls_late: Gauge = field(init=False)
     ca_days: Gauge = field(init=False)
     nearest_ca: Gauge = field(init=False)
     queue: Gauge = field(init=False)
@@ -67,6 +70,8 @@ class Metrics:
         self.refused = self._counter("certificates_refused", "Requests that were refused.", "tenant", "reason")
         self.crl_age = self._gauge("crl_age_seconds", "Time since the last CRL began.", "tenant", "issuer")
         self.crl_left = self._gauge("crl_left_seconds", "Time until the last CRL ends.", "tenant", "issuer")
+        text = "CRLs, shards and deltas too, whose last quarter of life has begun."
+        self.crls_late = self._gauge("crls_late", text, "tenant", "issuer")
         self.ca_days = self._gauge("ca_days_left", "Days until a CA certificate ends.", "tenant", "issuer")
         self.nearest_ca = self._gauge("nearest_ca_days_left", "Days until the first CA certificate ends.", "tenant")
         self.queue = self._gauge("queue_depth", "What waits: requests for a worker, notices to be delivered.", "queue")
@@ -136,12 +141,19 @@ class Metrics:
         for issuer in authority.issuers.values():
             days.append((issuer.certificate.not_valid_after_utc - now) / _DAY)
             self.ca_days.labels(tenant, issuer.name).set(days[-1])
-            last = authority.store.last_crl(issuer.name)
-            if last is not None:
-                self.crl_age.labels(tenant, issuer.name).set((now - last.this_update).total_seconds())
-                self.crl_left.labels(tenant, issuer.name).set((last.next_update - now).total_seconds())
         if days:
             self.nearest_ca.labels(tenant).set(min(days))
+        self._look_at_lists(tenant, authority, now)
+
+    def _look_at_lists(self, tenant: str, authority: Authority, now: datetime) -> None:
+        lists = ages(authority)
+        for name in authority.issuers:
+            late = sum(one.is_late(now) for one in lists if one.which.issuer == name)
+            self.crls_late.labels(tenant, name).set(late)
+        for one in lists:
+            if one.which == Which(one.which.issuer):
+                self.crl_age.labels(tenant, one.which.issuer).set((now - one.this_update).total_seconds())
+                self.crl_left.labels(tenant, one.which.issuer).set((one.next_update - now).total_seconds())
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=_NAMESPACE, registry=self.registry)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from handfast.ca.authority import Authority
+from handfast.ca.due import ages
 from handfast.ca.issuer import Issuer
 from handfast.ca.notices import Notice, NoticeKind
 from handfast.ca.records import CertificateRecord, Listing, State
@@ -15,8 +16,6 @@ CA_AHEAD = (timedelta(days=365), timedelta(days=90), timedelta(days=30), timedel
 # More than a person reads; the notice says how many there are.
 _MOST_NAMED = 20
 _MOST_LOOKED_AT = 2000
-# A CRL is published again at half of its life: when three quarters are over, that has not happened.
-_LATE = 0.75
 
 
 def notices_of(authority: Authority, ahead: Sequence[timedelta]) -> Iterator[Notice]:
@@ -24,7 +23,7 @@ def notices_of(authority: Authority, ahead: Sequence[timedelta]) -> Iterator[Not
     now = authority.clock()
     for issuer in authority.issuers.values():
         yield from _ca_expires(issuer, now)
-        yield from _crl_late(authority, issuer, now)
+    yield from _crls_late(authority, now)
     yield from _certificates_expire(authority, tuple(sorted(ahead)), now)
 
 
@@ -43,19 +42,24 @@ def _ca_expires(issuer: Issuer, now: datetime) -> Iterator[Notice]:
     )
 
 
-def _crl_late(authority: Authority, issuer: Issuer, now: datetime) -> Iterator[Notice]:
-    last = authority.store.last_crl(issuer.name)
-    if last is None or now < last.this_update + (last.next_update - last.this_update) * _LATE:
-        return
-    over = "ended" if now >= last.next_update else "ends"
-    yield Notice(
-        subject=f"crl/{issuer.name}/{last.number}/{over}",
-        kind=NoticeKind.CRL_LATE,
-        text=f"the CRL {last.number} of {issuer.name} {over} on {last.next_update:%Y-%m-%d %H:%M} UTC, and no newer "
-        "one was made: relying parties refuse everybody after that",
-        created_at=now,
-        detail={"issuer": issuer.name, "number": str(last.number), "next_update": last.next_update.isoformat()},
-    )
+def _crls_late(authority: Authority, now: datetime) -> Iterator[Notice]:
+    for one in ages(authority):
+        if not one.is_late(now):
+            continue
+        over, name = "ended" if now >= one.next_update else "ends", one.which.file_name
+        yield Notice(
+            subject=f"crl/{one.which.issuer}/{one.number}/{over}",
+            kind=NoticeKind.CRL_LATE,
+            text=f"the CRL {one.number}, {name}, {over} on {one.next_update:%Y-%m-%d %H:%M} UTC, and no newer one was "
+            "made: relying parties refuse everybody after that",
+            created_at=now,
+            detail={
+                "issuer": one.which.issuer,
+                "list": name,
+                "number": str(one.number),
+                "next_update": one.next_update.isoformat(),
+            },
+        )
 
 
 def _certificates_expire(authority: Authority, ahead: Sequence[timedelta], now: datetime) -> Iterator[Notice]:

@@ -22,6 +22,7 @@ from handfast.server.addresses import Address, bind
 from handfast.server.app import App, Application
 from handfast.server.connection import Terms
 from handfast.server.desk import Desk
+from handfast.server.feed import Feed
 from handfast.server.health import Health
 from handfast.server.jobs import JOBS, keep_running
 from handfast.server.listener import Listener, config_of
@@ -131,6 +132,7 @@ class Serving:
             health=self.health,
             is_secure=is_secure,
             api=api_of(self.service) if is_secure else None,
+            feed=Feed(self.service, self.workers, self.health) if is_secure else None,
             metrics=self.metrics,
             shows_metrics=shows_metrics,
         )

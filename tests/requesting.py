@@ -92,9 +92,10 @@ def a_world(
     limits: Limits | None = None,
     allowed: Mapping[str, tuple[str, ...]] | None = None,
     location: str = ":memory:",
+    first_serial: int = (1 << 158) + 1,
 ) -> World:
     clock = HandClock()
-    serials = count((1 << 158) + 1)
+    serials = count(first_serial)
     issuer = Issuer(
         name="issuing", role=Role.ISSUING, identity=identity_of(CA), certificate=CA, chain=(), unlock=lambda: KEY
     )

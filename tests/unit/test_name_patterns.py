@@ -62,7 +62,8 @@ def test_a_pattern_does_not_cover(pattern: str, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "*", "*.", "dns:", "email:", "uri:", "ip:", "email:example.org", "@example.org", "alice@", "a*@example.org",
+        "", " ", "*", "*.", "dns:", "email:", "uri:", "ip:", "email:example.org", "@example.org", "alice@",
+        "a*@example.org",
         "w*.example.org", "www.*.org", "*example.org", "spiffe://example.org*", "spiffe://*/a", "uri:urn:example:*",
         "10.0.0.0/33", "10.0.0.1/8", "ip:*", "exa mple.org", "*.-bad-.org", "https://example.org/%2*",
     ],
@@ -79,7 +80,9 @@ def test_an_email_pattern_without_an_at_says_how_to_mean_the_domain() -> None:
     assert "email:*@example.org" in caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["*.bücher.example", "*@Example.org", "spiffe://example.org/A/*", "10.0.0.0/8", "alice"])
+@pytest.mark.parametrize(
+    "text", ["*.bücher.example", "*@Example.org", "spiffe://example.org/A/*", "10.0.0.0/8", "alice"]
+)
 def test_a_pattern_is_read_back_from_what_it_prints(text: str) -> None:
     pattern = parse_pattern(text)
     assert parse_pattern(str(pattern)) == pattern

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from cryptography import x509
 
@@ -59,7 +60,7 @@ class World:
     authority: Authority
     clock: HandClock = field(default_factory=HandClock)
 
-    def issue(self, *names: str, by: Requester = OPERATOR, key: PublicKey | None = None, **changes: object) -> Issued:
+    def issue(self, *names: str, by: Requester = OPERATOR, key: PublicKey | None = None, **changes: Any) -> Issued:
         return self.authority.issue(order(*names, by=by, key=key, **changes))
 
     def add(
@@ -113,7 +114,7 @@ def a_world(
     return World(authority, clock)
 
 
-def order(*names: str, by: Requester = OPERATOR, key: PublicKey | None = None, **changes: object) -> Order:
+def order(*names: str, by: Requester = OPERATOR, key: PublicKey | None = None, **changes: Any) -> Order:
     """An order for a device's certificate with these names, unless something else is said."""
     base = Order(
         profile="device",
@@ -122,4 +123,4 @@ def order(*names: str, by: Requester = OPERATOR, key: PublicKey | None = None, *
         names=parse_names(names),
         requester=by,
     )
-    return replace(base, **changes)  # type: ignore[arg-type]  # the fields of an order, by their names
+    return replace(base, **changes)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,11 @@ from tests.requesting import World, a_world, order
 ANOTHER_KEY = generate_key().public_key()
 
 
-def asked(world: World, by: Requester, **changes: object) -> Issued | Pending:
+def asked(world: World, by: Requester, **changes: Any) -> Issued | Pending:
     return world.authority.enroll(order("cam.example.org", by=by, **changes))
 
 
-def waiting(world: World, by: Requester, **changes: object) -> str:
+def waiting(world: World, by: Requester, **changes: Any) -> str:
     """The transaction of a request that waits."""
     answer = asked(world, by, **changes)
     assert isinstance(answer, Pending)
@@ -156,7 +157,7 @@ def test_what_nobody_asked_is_not_found() -> None:
     "changes",
     [{"public_key": ANOTHER_KEY}, {"names": parse_names(["evil.example.org"])}, {"lifetime": timedelta(days=1)}],
 )
-def test_an_approval_is_for_that_very_request(changes: dict[str, object]) -> None:
+def test_an_approval_is_for_that_very_request(changes: dict[str, Any]) -> None:
     world, web = four_eyes()
     transaction = waiting(world, web)
     world.authority.approve(transaction, OPERATOR)

@@ -3,6 +3,7 @@
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -74,7 +75,7 @@ def test_names_and_subject_may_be_fewer_than_the_token_has() -> None:
         {"subject": parse_subject("CN=cam.example.org,O=Admins")},
     ],
 )
-def test_a_token_is_good_for_nothing_else_and_not_used_up_by_trying(changes: dict[str, object]) -> None:
+def test_a_token_is_good_for_nothing_else_and_not_used_up_by_trying(changes: dict[str, Any]) -> None:
     world = a_world()
     a_token(world)
     with pytest.raises(HandfastError):

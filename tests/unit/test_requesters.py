@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -24,7 +25,7 @@ def by(certificate: x509.Certificate) -> Credentials:
     return Credentials(certificate=certificate)
 
 
-def renewal(world: World, certificate: x509.Certificate, **changes: object) -> Requester:
+def renewal(world: World, certificate: x509.Certificate, **changes: Any) -> Requester:
     """Its holder renews it."""
     holder = world.authority.authenticate(by(certificate))
     own = holder.certificate
@@ -230,7 +231,7 @@ def test_a_device_renews_itself_as_it_is() -> None:
         {"replaces": None},
     ],
 )
-def test_a_device_gets_nothing_else(changes: dict[str, object]) -> None:
+def test_a_device_gets_nothing_else(changes: dict[str, Any]) -> None:
     world = a_world()
     old = world.issue("cam.example.org").certificate
     device = world.authority.authenticate(by(old))

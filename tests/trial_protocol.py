@@ -6,7 +6,7 @@ from pathlib import Path
 
 from handfast.ca.authority import Authority
 from handfast.errors import Denied
-from handfast.protocols.exchange import Request, Response, Route
+from handfast.protocols.exchange import Prepared, Request, Response, Route
 
 
 def whoami(request: Request, authority: Authority) -> Response:
@@ -50,6 +50,17 @@ def label(request: Request, authority: Authority) -> Response:
     return Response(body=request.parameters["label"].encode())
 
 
+def ready(asked: bytes, authority: Authority) -> Prepared | None:
+    """An answer lies ready for what begins with r."""
+    body = b"ready:" + asked
+    headers = ((b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode()))
+    return Prepared(headers, body) if asked.startswith(b"r") else None
+
+
+def not_ready(request: Request, authority: Authority) -> Response:
+    return Response(body=f"handled:{request.parameters.get('asked', '')}".encode() + request.body)
+
+
 routes = (
     Route(methods=("GET",), path="/trial/whoami", handle=whoami),
     Route(methods=("POST",), path="/trial/echo", handle=echo, largest_body=1000),
@@ -58,4 +69,6 @@ routes = (
     Route(methods=("POST",), path="/trial/fail", handle=fail),
     Route(methods=("GET",), path="/trial/large", handle=large, is_plain=True),
     Route(methods=("GET",), path="/trial/label/{label}/end", handle=label, is_plain=True),
+    Route(methods=("POST",), path="/trial/ready", handle=not_ready, largest_body=100, is_plain=True, prepared=ready),
+    Route(methods=("GET",), path="/trial/ready/{asked:path}", handle=not_ready, is_plain=True, prepared=ready),
 )

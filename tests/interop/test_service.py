@@ -225,3 +225,61 @@ def _everything(secured: ssl.SSLSocket) -> bytes:
     while piece := secured.recv(65536):
         data += piece
     return data
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "answer"),
+    [
+        ("GET", "/trial/ready/r%2Fx", b"", b"ready:r%2Fx"),
+        ("GET", "/trial/ready/other/x", b"", b"handled:other/x"),
+        ("POST", "/trial/ready", b"r" * 100, b"ready:" + b"r" * 100),
+        ("POST", "/trial/ready", b"other", b"handled:other"),
+    ],
+)
+def test_an_answer_that_lies_ready_is_given_and_another_is_made(
+    service: Running, method: str, path: str, body: bytes, answer: bytes
+) -> None:
+    for connection in (service.connection(), http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE)):
+        for _ in range(2):
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (200, answer)
+            assert response.headers["date"]
+
+
+def test_bounds_hold_where_answers_lie_ready(service: Running) -> None:
+    connection = service.connection()
+    connection.request("POST", "/trial/ready", b"r" * 101)
+    assert connection.getresponse().status == 413
+
+    connection = service.connection()
+    connection.request("POST", "/trial/ready", iter([b"r" * 60, b"r" * 60]), encode_chunked=True)
+    assert connection.getresponse().status == 413
+
+
+def test_requests_in_one_go_are_answered_in_their_order(service: Running) -> None:
+    asked = [b"/trial/ready/r1", b"/trial/label/2/end", b"/trial/ready/r3", b"/trial/ready/4", b"/trial/ready/r5"]
+    last = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    sent = b"".join(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in asked) + last
+
+    with socket.create_connection(("localhost", service.https), timeout=PATIENCE) as raw:
+        secured = service.context().wrap_socket(raw, server_hostname="localhost")
+        secured.sendall(sent)
+        answer = _everything(secured)
+
+    # While one of them is being handled, what comes after it is not answered before it, and so not from what is ready.
+    in_order = (b"ready:r1", b"\r\n\r\n2", b"handled:r3", b"handled:4", b"handled:r5", b"live")
+    found = [answer.index(one) for one in in_order]
+    assert found == sorted(found)
+    assert answer.count(b"HTTP/1.1 200") == 6
+
+
+def test_who_has_a_certificate_is_looked_up_also_where_answers_lie_ready(service: Running, tmp_path: Path) -> None:
+    issued = client_files(service.directory, "dave", tmp_path / "dave")
+    connection = service.connection(tmp_path / "dave")
+    assert get(connection, "/trial/ready/r")[0] == 200
+
+    with opened(service.directory) as authority:
+        authority.revoke(issued.record)
+
+    assert get(connection, "/trial/ready/r")[0] == 403

@@ -63,12 +63,25 @@ class Response:
 Handler = Callable[[Request, Authority], Response]
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An answer (200) that lay ready. headers: all of them as they go out, lower case, with type and length."""
+
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+# Asked on the event loop before anything else is done, with the body of a POST, or the raw path of a GET (percent
+# signs and all, after the route's fixed beginning). It must neither wait nor sign; None: ask the handler.
+Finder = Callable[[bytes, Authority], Prepared | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a protocol answers. path: with names in braces, `{name:path}` for the rest with its slashes.
 
     is_plain: it is served without TLS too, since relying parties need it before they can trust anything.
-    at_once: asked first: an answer that is at hand in memory, or None for the long way. It must not wait for anything.
+    prepared: finds an answer that lies ready, for what is asked thousands of times a second.
     is_issuing: it mostly issues: such requests share their writes to the disk, and must not take long otherwise.
     """
 
@@ -78,4 +91,4 @@ class Route:
     largest_body: int = LARGEST_BODY
     is_plain: bool = False
     is_issuing: bool = False
-    at_once: Callable[[Request, Authority], Response | None] | None = None
+    prepared: Finder | None = None

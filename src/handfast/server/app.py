@@ -104,16 +104,8 @@ class App:
             body=body.data,
             is_secure=self.is_secure,
         )
-        return await self._handled(found.route, request)
-
-    async def _handled(self, route: Route, request: Request) -> Response:
-        authority = self.service.authority
-        if route.at_once is not None and not request.peer.chain:
-            answer = route.at_once(request, authority)
-            if answer is not None:
-                return answer
-        worker = self.desk if route.is_issuing else self.workers
-        return await worker.run(partial(handle, route, request, authority, self.metrics))
+        worker = self.desk if found.route.is_issuing else self.workers
+        return await worker.run(partial(handle, found.route, request, self.service.authority, self.metrics))
 
     async def _below(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Hand on to the application that is mounted at /api, within the same bounds; None when it has answered."""

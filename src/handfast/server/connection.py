@@ -18,17 +18,22 @@ from handfast.server.limits import Limits
 from handfast.server.log import Log
 from handfast.server.peers import SCOPE_KEY, Visitor
 from handfast.server.problems import problem
+from handfast.server.ready import Quick, Ready
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What all connections of a listener have in common. visitor_of: from the address and the ssl object."""
+    """What all connections of a listener have in common.
+
+    visitor_of: from the address and the ssl object. ready: answers that need no handler.
+    """
 
     config: Config
     state: ServerState
     limits: Limits
     log: Log
     visitor_of: Callable[[str, Any], Visitor]
+    ready: Ready
 
 
 class Connection(HttpToolsProtocol):
@@ -44,12 +49,15 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._refusal = 400
         self._deadline: asyncio.TimerHandle | None = None
+        self._quick: Quick | None = None
+        self._asked = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """The handshake is over: who is it?"""
         self.is_up = True
         super().connection_made(transport)
-        self.transport = Corked(transport, self.loop)  # type: ignore[assignment]  # it stands in for a transport
+        self._corked = Corked(transport, self.loop)
+        self.transport = self._corked  # type: ignore[assignment]  # it stands in for a transport
         secured = transport.get_extra_info("ssl_object")
         self.visitor = self.terms.visitor_of(self.client[0] if self.client else "", secured)
         self.visitor.abort = transport.abort
@@ -70,7 +78,7 @@ class Connection(HttpToolsProtocol):
                 self.send_400_response("")
                 return
         super().data_received(data)
-        if self._deadline is None and (self._in_head or self._is_waiting()):
+        if self._deadline is None and (self._in_head or self._quick is not None or self._is_waiting()):
             self._watch()
 
     def on_message_begin(self) -> None:
@@ -85,13 +93,64 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The end of a head. Raises, and so ends the parsing, for one that is too large."""
         self._in_head = False
-        self._unwatch()
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         limits = self.terms.limits
         if size > limits.largest_head or len(self.headers) > limits.most_headers:
             self._refusal = 431
             raise httptools.HttpParserError
+        self._quick, self._asked = self._quick_route(), b""
+        if self._quick is None:
+            self._unwatch()
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body. What is too large for a quick answer goes the long way, which refuses it."""
+        if self._quick is None:
+            super().on_body(body)
+            return
+        self._asked += body
+        if len(self._asked) > self._quick.largest_body:
+            self._the_long_way()
+
+    def on_message_complete(self) -> None:
+        """The end of a request: answered here when an answer lies ready."""
+        quick, always = self._quick, self.server_state.default_headers
+        if quick is not None:
+            asked = self._asked if quick.method == b"POST" else self.url[len(quick.start) :]
+            answer = self.terms.ready.answer(quick, asked, always)
+            if answer is not None:
+                self._answered(answer)
+                return
+            self._the_long_way()
+        super().on_message_complete()
+
+    def _quick_route(self) -> Quick | None:
+        """Only between two requests, in HTTP/1.1, and for whoever has no certificate that is to be looked up."""
+        terms = self.terms
+        if not terms.ready.routes or self.visitor.peer.chain or not self.is_idle():
+            return None
+        if self.parser.get_http_version() != "1.1" or self.expect_100_continue:
+            return None
+        return terms.ready.route(self.parser.get_method(), self.url)
+
+    def _answered(self, answer: bytes) -> None:
+        self._quick = None
+        self._unwatch()
+        self._corked.write_whole(answer)
+        self.server_state.total_requests += 1
+        if not self.parser.should_keep_alive():
+            self.transport.close()
+            return
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _the_long_way(self) -> None:
+        """As if nothing had been tried: the head, and the body so far."""
+        self._quick = None
+        self._unwatch()
         super().on_headers_complete()
+        if self._asked:
+            super().on_body(self._asked)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and end. The words are ours: a parser's may hold what the client sent."""
@@ -115,7 +174,7 @@ class Connection(HttpToolsProtocol):
 
     def is_idle(self) -> bool:
         """True between two requests."""
-        return not self._in_head and (self.cycle is None or self.cycle.response_complete)
+        return not self._in_head and self._quick is None and (self.cycle is None or self.cycle.response_complete)
 
     def _is_waiting(self) -> bool:
         return self.timeout_keep_alive_task is None and self.is_idle()

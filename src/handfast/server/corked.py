@@ -27,6 +27,11 @@ class Corked:
             return
         self.inner.write(data)
 
+    def write_whole(self, answer: bytes) -> None:
+        """Write an answer with its head and its body."""
+        self.flush()
+        self.inner.write(answer)
+
     def flush(self) -> None:
         """Write what is held."""
         if self._held:

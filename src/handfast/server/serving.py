@@ -30,6 +30,7 @@ from handfast.server.metrics import Metrics
 from handfast.server.notify import notify
 from handfast.server.own_certificate import Held, OwnCertificate, own_certificate
 from handfast.server.peers import Visitor, visitor_of
+from handfast.server.ready import ready_of
 from handfast.server.routing import protocol_routes, router_of
 from handfast.server.serve_settings import Plan
 from handfast.server.service import Service
@@ -104,22 +105,23 @@ class Serving:
             met = visitor_of(address, secured, known_issuers(self.service))
             return met if secured is None else self.metrics.met(met)
 
-        def listener(listening: socket.socket, app: App) -> Listener:
+        def listener(listening: socket.socket, app: App, served: Sequence[Route]) -> Listener:
             terms = Terms(
                 config=config_of(app, limits),
                 state=state,
                 limits=limits,
                 log=self.service.log,
                 visitor_of=visitor,
+                ready=ready_of(served, lambda: self.service.authority, self._counter),
             )
             return Listener(listening, terms, room, self.context if app.is_secure else None)
 
-        found = [listener(bind(self.plan.https), self._app(routes, is_secure=True))]
+        found = [listener(bind(self.plan.https), self._app(routes, is_secure=True), routes)]
         if self.plan.http is not None:
             plain = tuple(route for route in routes if route.is_plain)
-            found.append(listener(bind(self.plan.http), self._app(plain, is_secure=False)))
+            found.append(listener(bind(self.plan.http), self._app(plain, is_secure=False), plain))
         if self.plan.metrics is not None:
-            found.append(listener(bind(self.plan.metrics), self._app((), is_secure=False, shows_metrics=True)))
+            found.append(listener(bind(self.plan.metrics), self._app((), is_secure=False, shows_metrics=True), ()))
         return found
 
     def _app(self, routes: Sequence[Route], *, is_secure: bool, shows_metrics: bool = False) -> App:
@@ -136,6 +138,9 @@ class Serving:
             metrics=self.metrics,
             shows_metrics=shows_metrics,
         )
+
+    def _counter(self, path: str) -> Callable[[], None]:
+        return self.metrics.requests.labels(path, 200).inc
 
     def _tell(self, listeners: Sequence[Listener]) -> None:
         if self._held is None:

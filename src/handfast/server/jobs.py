@@ -9,9 +9,10 @@ from handfast.ca.due import publish_due
 from handfast.errors import HandfastError
 from handfast.server.delivering import delivery_of
 from handfast.server.health import Health
-from handfast.server.housekeeping import tidy
+from handfast.server.housekeeping import drop_segments, retire
 from handfast.server.noticing import notices_of
 from handfast.server.service import Service
+from handfast.server.witness import witness_if_due
 
 # Called with a job's name and how long it is to be kept from others; True for the replica that shall do it now.
 Claim = Callable[[str, timedelta], bool]
@@ -55,10 +56,17 @@ def tell(service: Service) -> None:
 
 
 def keep_house(service: Service) -> None:
-    """Archive what ended long ago, drop old journal segments, give the witness a head."""
-    done = tidy(service.parts)
-    if done.archived or done.segments or done.head is not None:
-        service.log("house.kept", archived=done.archived, segments=done.segments, head=done.head)
+    """Archive what ended long ago, and give the witness a head."""
+    archived, head = retire(service.parts), witness_if_due(service.parts)
+    if archived or head is not None:
+        service.log("house.kept", archived=archived, head=None if head is None else head.id)
+
+
+def keep_journal(service: Service) -> None:
+    """Drop old segments of this replica's own journal."""
+    dropped = drop_segments(service.parts)
+    if dropped:
+        service.log("journal.dropped", segments=dropped)
 
 
 JOBS = (
@@ -66,6 +74,7 @@ JOBS = (
     Job("publish", timedelta(seconds=0.5), publish, is_shared=True),
     Job("tell", timedelta(minutes=1), tell),
     Job("keep-house", timedelta(hours=1), keep_house),
+    Job("keep-journal", timedelta(hours=1), keep_journal, is_shared=True),
 )
 
 

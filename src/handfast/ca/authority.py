@@ -10,13 +10,14 @@ from handfast.ca import approving, authenticating, enrolling, finding, issuing, 
 from handfast.ca.approving import PendingRecord
 from handfast.ca.authenticating import Credentials
 from handfast.ca.claims import ApprovalUse, Claim, TokenUse
+from handfast.ca.enrollment import Enrollment
 from handfast.ca.issuer import Issuer
 from handfast.ca.issuing import Decision
 from handfast.ca.limits import Limits
 from handfast.ca.office import Office
 from handfast.ca.order import Issued, Order
 from handfast.ca.policy import OPERATOR, Grant, Policy, Requester
-from handfast.ca.ports import Clock, NewSerial, Store
+from handfast.ca.ports import Clock, NewSerial, Randomness, Store, no_randomness
 from handfast.ca.published import Published, Which
 from handfast.ca.publishing import Publisher
 from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Pending, Reason, Role, State
@@ -38,7 +39,7 @@ class Authority:
     """Several issuers over one store. default_issuer: the name of the one that signs when an order names none.
 
     carrier: carries out what was decided, as issuing.carry_out does; a service brings one that does it for several
-    requests together.
+    requests together. enrollment: what the enrollment protocols go by. randomness: for keys that are made for others.
     """
 
     issuers: Mapping[str, Issuer]
@@ -52,6 +53,8 @@ class Authority:
     carrier: Carrier = issuing.carry_out
     limits: Limits = field(default_factory=Limits)
     has_deltas: bool = False
+    enrollment: Enrollment = field(default_factory=Enrollment)
+    randomness: Randomness = no_randomness
 
     def issuer(self, name: str | None = None) -> Issuer:
         """The issuer of that name, or the default one. Raises ConfigError, naming the nearest."""

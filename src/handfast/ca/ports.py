@@ -1,8 +1,9 @@
 """What the authority needs from outside: a store that remembers, and a place where the CA keys are."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from handfast.ca.answers import Answers
 from handfast.ca.approving import Approvals
@@ -24,11 +25,27 @@ from handfast.ca.records import (
 )
 from handfast.ca.requesters import Requesters
 from handfast.ca.tokens import Tokens
-from handfast.pki.keys import PrivateKey
+from handfast.errors import ConfigError
+from handfast.pki.keys import KeyKind, PrivateKey
 
 Clock = Callable[[], datetime]
 NewSerial = Callable[[], int]
 Events = Sequence[AuditEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Randomness:
+    """Keys and octets that nobody can guess. octets: that many."""
+
+    new_key: Callable[[KeyKind], PrivateKey]
+    octets: Callable[[int], bytes]
+
+
+def _none(_: object) -> NoReturn:
+    raise ConfigError("this authority makes no keys for others", hint="let the device make its own key")
+
+
+no_randomness = Randomness(_none, _none)
 
 
 class Store(Protocol):

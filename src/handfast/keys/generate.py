@@ -28,6 +28,11 @@ def new_secret(prefix: str) -> str:
     return prefix + secrets.token_urlsafe(_SECRET_BYTES)
 
 
+def random_octets(count: int) -> bytes:
+    """That many random octets, for keys and initialization vectors of messages."""
+    return secrets.token_bytes(count)
+
+
 def random_password() -> str:
     """160 random bits in 32 letters and digits that cannot be mistaken for each other, in groups of eight."""
     text = base64.b32encode(secrets.token_bytes(_PASSWORD_BYTES)).decode().lower()

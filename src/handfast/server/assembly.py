@@ -14,10 +14,10 @@ from handfast import registry
 from handfast.ca.authority import Authority
 from handfast.ca.issuer import Issuer
 from handfast.ca.policy import OPERATOR, Policy
-from handfast.ca.ports import Clock, KeyStore, NewSerial, Store
+from handfast.ca.ports import Clock, KeyStore, NewSerial, Randomness, Store
 from handfast.ca.records import AuditEvent, IssuerRecord, Role
 from handfast.errors import ConfigError
-from handfast.keys.generate import new_serial
+from handfast.keys.generate import generate_key, new_serial, random_octets
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.issuer_identity import PublicationUrls, identity_of
 from handfast.pki.keys import PrivateKey
@@ -111,6 +111,8 @@ def assemble(parts: Parts) -> Authority:
         new_serial=parts.new_serial,
         crl_lifetime=parts.settings.crl_lifetime,
         has_deltas=parts.settings.crl_deltas,
+        enrollment=parts.settings.est,
+        randomness=Randomness(generate_key, random_octets),
     )
 
 

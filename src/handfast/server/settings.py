@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from handfast.ca.authority import CRL_LIFETIME
+from handfast.ca.enrollment import Enrollment
 from handfast.ca.limits import Limits, parse_rate
 from handfast.ca.name_patterns import NamePattern, parse_pattern
 from handfast.errors import ConfigError, Malformed
@@ -14,6 +15,7 @@ from handfast.pki.issuer_identity import PublicationUrls
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import BUILT_IN, Profile, from_table
+from handfast.server.est_settings import parse_est
 from handfast.server.keeping import (
     AuditSettings,
     JournalSettings,
@@ -69,6 +71,13 @@ SETTINGS = (
     Setting("serve.idle_timeout", "lifetime", '"60s"', "for a connection without a request"),
     Setting("serve.stop_timeout", "lifetime", '"25s"', "how long a stop waits for requests that are being answered"),
     Setting("serve.largest_body", "number", "1048576", "octets in a body below /api; protocols have their own bounds"),
+    Setting("est.profile", "text", '"device"', "what is issued over EST to whoever names no label"),
+    Setting("est.wrap", "yes or no", "true", "answers in lines of 76 characters; false: in one, for old strongSwan"),
+    Setting("est.channel_binding", "text", '"verify"', "a challengePassword: verify, require, or ignore"),
+    Setting("est.csrattrs", "text", '"both"', "what clients are told to ask for: both, plain (no template), none"),
+    Setting("est.decrypt_keys", "list of texts", "[]", "ID:KEY in hex: AES keys that generated keys are encrypted for"),
+    Setting("est.labels.LABEL.profile", "text", "LABEL", "what is issued below /.well-known/est/LABEL"),
+    Setting("est.labels.LABEL.wrap", "yes or no", "true", "answers in lines, as est.wrap, below this label"),
     Setting("journal.directory", "text", '"journal"', "where restore finds what was issued since a backup"),
     Setting("journal.keep", "lifetime", '"400d"', "how long it is kept: an older backup cannot be brought up to date"),
     Setting("retention.expired", "lifetime", '"90d"', "after that, an ended certificate is only found by its serial"),
@@ -111,6 +120,7 @@ class Settings:
     approvals: Mapping[str, int] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     serve: ServeSettings = field(default_factory=ServeSettings)
+    est: Enrollment = field(default_factory=Enrollment)
 
 
 def parse_settings(text: str, source: str = FILE) -> Settings:
@@ -285,6 +295,7 @@ _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "retention": parse_retention,
     "audit": parse_audit,
     "notices": parse_notices,
+    "est": parse_est,
 }
 
 

@@ -1,0 +1,83 @@
+"""The settings below [est]: labels, the spelling of answers, channel binding."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handfast.ca.enrollment import ChannelBinding, CsrAttributes, Enrollment, Label
+from handfast.errors import ConfigError
+from handfast.pki.nearest import nearest
+from handfast.protocols.est_messages import OPERATIONS
+
+_KNOWN = ("profile", "wrap", "channel_binding", "csrattrs", "labels", "decrypt_keys")
+_AES_KEYS = frozenset({16, 24, 32})
+
+
+def parse_est(key: str, value: object) -> Enrollment:
+    """What the table says. Raises ConfigError that names the key."""
+    table = _table(key, value, _KNOWN)
+    default = Enrollment()
+    wrap = _flag(f"{key}.wrap", table.get("wrap", True))
+    labels = _table(f"{key}.labels", table.get("labels", {}))
+    return Enrollment(
+        profile=_text(f"{key}.profile", table.get("profile", default.profile)),
+        is_wrapped=wrap,
+        channel_binding=ChannelBinding(_choice(f"{key}.channel_binding", table, ChannelBinding.VERIFY)),
+        csr_attributes=CsrAttributes(_choice(f"{key}.csrattrs", table, CsrAttributes.BOTH)),
+        labels={name: _label(f"{key}.labels.{name}", name, one, wrap=wrap) for name, one in labels.items()},
+        decrypt_keys=_decrypt_keys(f"{key}.decrypt_keys", table.get("decrypt_keys", [])),
+    )
+
+
+def _label(key: str, name: str, value: object, *, wrap: bool) -> Label:
+    if name in OPERATIONS or "/" in name:
+        raise ConfigError(f"{key}: a label cannot be called so", hint="RFC 7030 keeps the names of operations")
+    table = _table(key, value, ("profile", "wrap"))
+    profile = _text(f"{key}.profile", table.get("profile", name))
+    return Label(profile=profile, is_wrapped=_flag(f"{key}.wrap", table.get("wrap", wrap)))
+
+
+def _decrypt_keys(key: str, value: object) -> Mapping[bytes, bytes]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{key} must be a list", hint='write it in brackets: ["ID:KEY"]')
+    return dict(_decrypt_key(key, one) for one in value)
+
+
+def _decrypt_key(key: str, value: object) -> tuple[bytes, bytes]:
+    identifier, _, secret = _text(key, value).partition(":")
+    try:
+        pair = bytes.fromhex(identifier), bytes.fromhex(secret)
+    except ValueError:
+        pair = b"", b""
+    if not pair[0] or len(pair[1]) not in _AES_KEYS:
+        # The value is a secret: it is not repeated.
+        raise ConfigError(f"{key} has an entry that is no ID:KEY", hint="both in hex; the key has 16, 24 or 32 octets")
+    return pair
+
+
+def _choice(key: str, table: Mapping[str, Any], default: ChannelBinding | CsrAttributes) -> str:
+    text = _text(key, table.get(key.rpartition(".")[2], default.value))
+    known = [one.value for one in type(default)]
+    if text not in known:
+        raise ConfigError(f"{key} cannot be {text!r}", hint=nearest(text, known))
+    return text
+
+
+def _table(key: str, value: object, known: tuple[str, ...] | None = None) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{key} must be a table", hint=f"write [{key}] on a line of its own")
+    for name in value if known is not None else ():
+        if name not in (known or ()):
+            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known or ()))
+    return dict(value)
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{key} must be a text", hint='write it in quotes: "..."')
+    return value
+
+
+def _flag(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} must be true or false", hint="write it without quotes")
+    return value

@@ -25,6 +25,7 @@ from handfast.ca.records import (
     Role,
     State,
 )
+from handfast.ca.statuses import Status
 from handfast.errors import ConfigError, Conflict
 from handfast.pki.crl import encode_entry
 from handfast.pki.names import parse_names
@@ -303,3 +304,63 @@ def test_a_later_schema_a_damaged_file_and_a_directory_are_named(tmp_path: Path)
 def test_the_database_is_only_for_its_owner(tmp_path: Path) -> None:
     open_store(str(tmp_path / "ca.sqlite")).close()
     assert (tmp_path / "ca.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_change_mark_differs_after_a_revocation(store: Store) -> None:
+    issue(store, a_record(7))
+    before = store.change_mark()
+    store.append_revocation(a_revocation(7), an_event())
+    after = store.change_mark()
+    assert after != before
+    assert store.change_mark() == after
+
+
+def test_the_change_mark_differs_after_a_revocation_by_another_process(tmp_path: Path) -> None:
+    ours, theirs = (open_store(str(tmp_path / "ca.sqlite")) for _ in range(2))
+    before = ours.change_mark()
+    theirs.append_revocation(a_revocation(7), an_event())
+    assert ours.change_mark() != before
+    ours.close()
+    theirs.close()
+
+
+def test_the_change_mark_is_one_for_all_threads(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "ca.sqlite"))
+    store.append_revocation(a_revocation(7), an_event())
+    seen = [store.change_mark()]
+    thread = threading.Thread(target=lambda: seen.append(store.change_mark()))
+    thread.start()
+    thread.join()
+    assert seen[0] == seen[1]
+    store.close()
+
+
+def test_a_status_is_known_of_what_was_issued_or_revoked_and_of_nothing_else(store: Store) -> None:
+    issue(store, a_record(1), a_record(2), a_record(3), a_record(4))
+    store.begin([a_record(5), a_record(6)])
+    revoked, held = a_revocation(2), a_revocation(3, reason=Reason.CERTIFICATE_HOLD)
+    for one in (revoked, held, a_revocation(4, reason=Reason.CERTIFICATE_HOLD), a_revocation(6), a_revocation(99)):
+        store.append_revocation(one, an_event())
+    store.append_revocation(a_revocation(4, sequence=1, reason=Reason.REMOVE_FROM_CRL), an_event())
+    expected = {
+        1: Status(True),
+        2: Status(True, revoked.revoked_at, Reason.KEY_COMPROMISE),
+        3: Status(True, held.revoked_at, Reason.CERTIFICATE_HOLD),
+        4: Status(True),
+        6: Status(False, revoked.revoked_at, Reason.KEY_COMPROMISE),
+        99: Status(False, revoked.revoked_at, Reason.KEY_COMPROMISE),
+    }
+    assert store.statuses.of("issuing", [1, 2, 3, 4, 5, 6, 7, 99, -1, 0, 1 << 200, 1]) == expected
+    assert dict(store.statuses.all("issuing", alive_at=NOW)) == expected
+    assert store.statuses.of("another", [1, 2]) == {}
+
+
+def test_expired_certificates_are_left_out_of_all_statuses(store: Store) -> None:
+    issue(store, a_record(1), a_record(2, not_after=NOW - timedelta(seconds=1)))
+    assert dict(store.statuses.all("issuing", alive_at=NOW)) == {1: Status(True)}
+    assert set(store.statuses.of("issuing", [1, 2])) == {1, 2}
+
+
+def test_statuses_of_more_certificates_than_a_query_has_marks(store: Store) -> None:
+    issue(store, *(a_record(number) for number in range(1, 1203)))
+    assert len(store.statuses.of("issuing", range(1, 1203))) == 1202

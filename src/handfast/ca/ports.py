@@ -24,6 +24,7 @@ from handfast.ca.records import (
     Revocation,
 )
 from handfast.ca.requesters import Requesters
+from handfast.ca.statuses import Statuses
 from handfast.ca.tokens import Tokens
 from handfast.errors import ConfigError
 from handfast.pki.keys import KeyKind, PrivateKey
@@ -149,6 +150,18 @@ class Store(Protocol):
 
     def last_revocation_id(self) -> int:
         """The id of the newest revocation; 0 when there is none."""
+        ...
+
+    def change_mark(self) -> int:
+        """A number that is another one once anybody, also another process, committed a revocation.
+
+        Cheap enough to ask at each request; it may change for other reasons too. Only == and != mean something.
+        """
+        ...
+
+    @property
+    def statuses(self) -> Statuses:
+        """What is said of certificates to those who rely on them."""
         ...
 
     def issuers(self) -> tuple[IssuerRecord, ...]:

@@ -39,6 +39,10 @@ class Database(Protocol):
         """Everything as it was at one moment, into a new SQLite file, while others write (handfast.stores.copying)."""
         ...
 
+    def change_mark(self) -> int:
+        """A number that is another one after any commit that may have been a revocation, also by other processes."""
+        ...
+
     def close(self) -> None:
         """Close all connections."""
         ...

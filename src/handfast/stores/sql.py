@@ -31,6 +31,7 @@ from handfast.stores.published import SqlPublications, note_revocation
 from handfast.stores.quotas import SqlQuotas
 from handfast.stores.requesters import SqlRequesters
 from handfast.stores.rows import serial_bytes
+from handfast.stores.statuses import SqlStatuses
 from handfast.stores.tokens import SqlTokens
 
 _FROM = (
@@ -187,6 +188,13 @@ class SqlStore:
 
         self.database.write(job, conflict=f"the CRL {record.number} of {record.issuer} is being made by somebody else")
         self.journal.listed(record)
+
+    def change_mark(self) -> int:
+        return self.database.change_mark()
+
+    @property
+    def statuses(self) -> SqlStatuses:
+        return SqlStatuses(self.database)
 
     def last_revocation_id(self) -> int:
         return int(self.database.read("SELECT value FROM counter WHERE name = 'revocation'")[0][0])

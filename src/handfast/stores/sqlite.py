@@ -78,6 +78,8 @@ class SqliteDatabase:
     _group: GroupCommit[_Job] = field(init=False)
     _readers: threading.local = field(init=False, default_factory=threading.local)
     _opened: list[sqlite3.Connection] = field(init=False, default_factory=list)
+    _watcher: sqlite3.Connection | None = field(init=False, default=None)
+    _watching: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._writer = self._connect()
@@ -100,6 +102,15 @@ class SqliteDatabase:
         with self._reading() as source, closing(sqlite3.connect(location)) as target:
             # All pages in one step: it reads one moment of the write-ahead log, and keeps no writer waiting.
             source.backup(target)
+
+    def change_mark(self) -> int:
+        if self.location == _IN_MEMORY:
+            return self._writer.total_changes
+        # What data_version says of two connections cannot be compared, so one connection watches for all threads.
+        with self._watching, self._translated():
+            if self._watcher is None:
+                self._watcher = self._connect()
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         for connection in self._opened:

@@ -23,7 +23,6 @@ from handfast.server.journal import Reading, streams
 from handfast.server.layout import write_certificates
 from handfast.server.settings import FILE, parse_settings
 from handfast.stores.copying import age, load, require_sound
-from handfast.stores.sql import SqlStore
 
 _JOURNAL = "journal"
 CODES = {
@@ -117,19 +116,26 @@ def _open(site: Path, sources: Sources, passphrase: PassphraseSource, clock: Clo
     """The parts of the authority, with the database of the backup in the store that the settings name."""
     copy = site / DATABASE
     settings = parse_settings((site / FILE).read_text(encoding="utf-8"), FILE)
-    _, place = plugin("stores", sources.store or settings.store)
-    if (sources.store or settings.store).startswith("sqlite:"):
-        wanted = Path(located(site, place))
-        if wanted != copy:
-            if wanted.exists():
-                raise Conflict(f"{wanted} exists already", hint="move it away: nothing is overwritten")
-            copy.rename(wanted)
-        return open_parts(site, passphrase=passphrase, clock=clock, store=sources.store)
-    parts = open_parts(site, passphrase=passphrase, clock=clock, store=sources.store)
-    if isinstance(parts.store, SqlStore):
-        load(str(copy), parts.store.database)
-    copy.unlink()
-    return parts
+    where = sources.store or settings.store
+    module, place = plugin("stores", where)
+    if where.startswith("sqlite:"):
+        _put(copy, Path(located(site, place)))
+    else:
+        store = module.open_store(located(site, place))
+        try:
+            load(str(copy), store.database)
+        finally:
+            store.close()
+        copy.unlink()
+    return open_parts(site, passphrase=passphrase, clock=clock, store=sources.store)
+
+
+def _put(copy: Path, wanted: Path) -> None:
+    if wanted == copy:
+        return
+    if wanted.exists():
+        raise Conflict(f"{wanted} exists already", hint="move it away: nothing is overwritten")
+    copy.rename(wanted)
 
 
 def _recover(parts: Parts, manifest: Manifest, journals: tuple[Path, ...], crls: Sequence[Path]) -> RestoreReport:

@@ -16,7 +16,7 @@ from handfast.stores.sqlite import open_store
 
 Stream = Callable[[str], Iterator[list[Row]]]
 _PIECE = 1000
-_EMPTY = "certificate"
+_EMPTY = "audit"
 # More revocations than there are between a backup and its restore.
 _AHEAD = 10_000_000
 
@@ -34,23 +34,20 @@ def fill(location: str, stream: Stream) -> None:
 
 
 def load(location: str, database: Database) -> None:
-    """All rows of a SQLite file into a database that is empty. Raises Conflict when it is not."""
-    with closing(sqlite3.connect(location)) as source:
-        if database.read(f"SELECT 1 FROM {_EMPTY} LIMIT 1"):  # noqa: S608  # a constant
+    """All rows of a SQLite file into a database that is empty, whole or not at all. Raises Conflict when it is not."""
+
+    def job(transaction: Transaction) -> None:
+        if transaction.rows(f"SELECT 1 FROM {_EMPTY} LIMIT 1"):  # noqa: S608  # a constant
             hint = "give an empty database in the setting `store`"
             raise Conflict("there is an authority in the database already", hint=hint)
-        for table in tables(source):
-            database.write(lambda transaction, name=table: transaction.rows(f"DELETE FROM {name}"))  # type: ignore[misc]  # noqa: S608  # bound where it is made; a name from our own schema
-            cursor = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # likewise
-            while piece := cursor.fetchmany(_PIECE):
-                _put(database, table, piece)
+        with closing(sqlite3.connect(location)) as source:
+            for table in tables(source):
+                transaction.rows(f"DELETE FROM {table}")  # noqa: S608  # a name from our own schema
+                cursor = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # likewise
+                while piece := cursor.fetchmany(_PIECE):
+                    transaction.many(_insert(table, len(piece[0])), piece)
 
-
-def _put(database: Database, table: str, piece: list[Row]) -> None:
-    def job(transaction: Transaction) -> None:
-        transaction.many(_insert(table, len(piece[0])), piece)
-
-    database.write(job)
+    database.write(job, conflict="the database does not take the rows of the backup")
 
 
 def _insert(table: str, columns: int) -> str:
@@ -58,8 +55,8 @@ def _insert(table: str, columns: int) -> str:
 
 
 def tables(connection: sqlite3.Connection) -> list[str]:
-    """The tables of a SQLite file of ours."""
-    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    """The tables of a SQLite file of ours, in the order in which they were made: none refers to a later one."""
+    sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
     return [name for (name,) in connection.execute(sql)]
 
 

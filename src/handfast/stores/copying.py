@@ -77,12 +77,16 @@ def audit_of(location: str) -> tuple[Iterator[AuditEvent], tuple[Head, ...]]:
 def age(location: str) -> int:
     """Make a SQLite file ready for a world that is ahead of it; how many one-time tokens it made void.
 
-    A token that was used since would be good for another certificate. Whoever follows the revocations from an id on
+    A token that was used since would be good for another certificate, and an approval too: requests that are not
+    issued by now wait for approval again. Whoever follows the revocations from an id on
     shall hear of those that are appended from now on.
     """
     with closing(sqlite3.connect(location, isolation_level=None)) as connection:
         connection.execute(f"UPDATE counter SET value = value + {_AHEAD} WHERE name = 'revocation'")  # noqa: S608  # a number
-        return connection.execute("DELETE FROM token").rowcount if "token" in tables(connection) else 0
+        if "token" not in tables(connection):
+            return 0
+        connection.execute("DELETE FROM approval")
+        return connection.execute("DELETE FROM token").rowcount
 
 
 def require_sound(path: Path) -> None:

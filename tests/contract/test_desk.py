@@ -106,6 +106,20 @@ def test_an_error_comes_back_to_whoever_asked(error: Exception) -> None:
     assert answers == [error, "fine"]
 
 
+def test_a_bug_in_a_write_comes_back_and_the_desk_goes_on(authority: Authority) -> None:
+    database = authority.store.database  # type: ignore[attr-defined]  # of this store
+
+    def break_down(_: object) -> None:
+        raise ValueError("a bug")
+
+    answers = _at_desk(lambda: database.write(break_down), lambda: 1)
+    again = _at_desk(lambda: authority.issue(_order("cam")))
+
+    assert isinstance(answers[0], ValueError)
+    assert answers[1] == 1
+    assert isinstance(again[0], Issued)
+
+
 def test_workers_give_results_and_errors_back_and_finish_what_is_queued() -> None:
     done: list[int] = []
 

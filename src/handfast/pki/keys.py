@@ -153,6 +153,23 @@ def require_strong(public_key: PublicKeyTypes) -> None:
 
 def key_identifier(public_key: PublicKeyTypes) -> bytes:
     """The 160-bit identifier of RFC 7093 section 2 method 1: the left of SHA-256 over the subjectPublicKey bits."""
+    known = _identifiers.get(id(public_key))
+    if known is not None and known[0] is public_key:
+        return known[1]
+    identifier = _identifier(public_key)
+    if len(_identifiers) >= _MOST_IDENTIFIERS:
+        _identifiers.clear()
+    _identifiers[id(public_key)] = (public_key, identifier)
+    return identifier
+
+
+# Asked three times for each certificate, and encoding the key costs a tenth of signing it. The key is kept beside its
+# identifier, so that no other key can have its id().
+_identifiers: dict[int, tuple[PublicKeyTypes, bytes]] = {}
+_MOST_IDENTIFIERS = 512
+
+
+def _identifier(public_key: PublicKeyTypes) -> bytes:
     if is_elliptic(public_key):
         bits = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     else:

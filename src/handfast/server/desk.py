@@ -119,10 +119,18 @@ class Desk:
     def _write(self) -> None:
         """Write for all that wait, and let them go on up to where they wait again."""
         paused, self._paused = self._paused, []
+        failed: dict[int, BaseException] = {}
         for group in {id(one.group): one.group for one in paused}.values():
-            group.flush()
+            try:
+                group.flush()
+            except BaseException as error:  # noqa: BLE001  # a bug in one of them: raised in those whom it concerns
+                failed[id(group)] = error
         for one in paused:
-            one.handler.switch()
+            bug = failed.get(id(one.group))
+            if bug is not None and one.entry.is_done and one.entry.error is None:
+                one.handler.throw(bug)
+            else:
+                one.handler.switch()
 
     def _wait(self, group: GroupCommit[Any], entry: Entry[Any]) -> None:
         """Called in a handler: the others run until its entry is done. The hub itself, writing for all, goes on."""

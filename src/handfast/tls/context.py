@@ -3,9 +3,12 @@
 A live context is never changed: loading a certificate into one that another thread uses crashes the interpreter.
 """
 
+import os
 import socket
 import ssl
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,17 +74,28 @@ def client_generation(identity: Identity | None, *, roots: str) -> Generation:
 
 
 def _load(context: ssl.SSLContext, identity: Identity) -> None:
-    """Python loads from files only: one for a moment, that nobody else can read."""
-    with tempfile.TemporaryDirectory(prefix="handfast-") as directory:
-        path = Path(directory) / "identity.pem"
-        path.touch(mode=0o600)
-        path.write_text(f"{identity.key}\n{identity.chain}", encoding="ascii")
+    """Python loads from files only: one for a moment, that nobody else can read, in memory where there are such."""
+    with _file_of(f"{identity.key}\n{identity.chain}".encode("ascii")) as path:
         try:
             context.load_cert_chain(path)
         except (ssl.SSLError, OSError) as error:
             reason = getattr(error, "reason", "") or str(error)
             message = f"certificate and key cannot be loaded: {reason.replace('_', ' ').lower()}"
             raise ConfigError(message, hint="give the chain, leaf first, and the key that belongs to it") from None
+
+
+@contextmanager
+def _file_of(data: bytes) -> Iterator[str]:
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        with os.fdopen(os.memfd_create("handfast"), "wb", buffering=0) as memory:
+            memory.write(data)
+            yield f"/proc/self/fd/{memory.fileno()}"
+        return
+    with tempfile.TemporaryDirectory(prefix="handfast-") as directory:
+        path = Path(directory) / "identity.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(data)
+        yield str(path)
 
 
 def _trust(context: ssl.SSLContext, roots: str) -> None:

@@ -19,6 +19,7 @@ from handfast.pki.subject import parse_subject
 from handfast.server.assembly import open_authority, open_parts, utc_now
 from handfast.server.backup import BackupReport, back_up
 from handfast.server.founding import Plan, create_authority
+from handfast.server.journal import streams
 from handfast.server.layout import crl_path, publish_crl
 from handfast.server.restoring import RestoreReport, Sources, restore
 
@@ -240,3 +241,25 @@ def test_a_ca_that_was_added_since_comes_back_without_its_key(ca: Path, tmp_path
 
     assert report.counts["CAs"] == 1
     assert "keys-missing" in codes(report)
+
+
+def test_a_certificate_that_one_replica_began_and_another_finished_is_whole(
+    ca: Path, authority: Authority, tmp_path: Path
+) -> None:
+    backup(ca, tmp_path / "b.tar")
+    record = issue(authority, "shared")
+    (stream,) = streams(ca / "journal")
+    lines = (stream / "000001.log").read_bytes().splitlines(keepends=True)
+    for number, part in enumerate((b"finished", b"begun")):
+        folder = tmp_path / f"replica-{number}" / f"{number}"
+        folder.mkdir(parents=True)
+        (folder / "000001.log").write_bytes(b"".join(line for line in lines if part in line[:24]))
+
+    journals = (tmp_path / "replica-0", tmp_path / "replica-1")
+    report = restored(tmp_path / "b.tar", tmp_path / "again", *journals)
+
+    assert report.counts["certificates finished"] == 1
+    assert "certificates-unknown" not in codes(report)
+    assert state_of(tmp_path / "again", record) is State.VALID
+    alone = restored(tmp_path / "b.tar", tmp_path / "half", tmp_path / "replica-0")
+    assert "certificates-unknown" in codes(alone)

@@ -1,5 +1,6 @@
 """The journal tells what the store has committed: every entry as it went in, whatever was torn or damaged beside it."""
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,6 +129,14 @@ def test_a_missing_segment_is_named(tmp_path: Path) -> None:
     lost = Reading([tmp_path], {"other": (3, 0)})
     list(lost.entries())
     assert "other/000003.log" in lost.missing
+
+
+def test_a_journal_that_somebody_deletes_is_begun_anew(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "journal")
+    journal.revoked(REVOCATION)
+    shutil.rmtree(tmp_path / "journal")
+    journal.listed(CRL)
+    assert told(tmp_path / "journal") == [CRL]
 
 
 def test_many_threads_and_writers_share_a_journal(tmp_path: Path) -> None:

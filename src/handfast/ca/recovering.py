@@ -46,14 +46,15 @@ class Recovery:
 
     def replay(self, entries: Iterable[Entry]) -> None:
         """Everything that a journal tells. What is known already is passed over."""
-        signed: list[bytes] = []
+        early: list[bytes] = []
         for some in _pieces(entries):
-            self._begin([one for one in some if isinstance(one, CertificateRecord)])
-            signed += [one.certificate for one in some if isinstance(one, Signed)]
             for one in some:
                 self._remember(one)
-        for start in range(0, len(signed), _TOGETHER):
-            self._finish(signed[start : start + _TOGETHER])
+            self._begin([one for one in some if isinstance(one, CertificateRecord)])
+            early += self._finish([one.certificate for one in some if isinstance(one, Signed)])
+        # Begun by one replica and finished by another: its beginning was told later.
+        unknown = self._finish(early)
+        self.unknown += [x509.load_der_x509_certificate(one).serial_number for one in unknown]
         for revocation in sorted(self._revocations, key=lambda one: one.sequence):
             self._revoke(revocation)
         self._revocations.clear()
@@ -134,12 +135,17 @@ class Recovery:
             self.store.begin([replace(record, batch_row=None)])
         return True
 
-    def _finish(self, certificates: Sequence[bytes]) -> None:
+    def _finish(self, certificates: Sequence[bytes]) -> list[bytes]:
+        """Those of which no beginning is known."""
+        unknown = []
         finished: dict[int, Finished] = {}
         events = []
         for der in certificates:
             certificate = x509.load_der_x509_certificate(der)
-            record = self._unfinished(certificate)
+            records = self.store.by_serial(certificate.serial_number)
+            record = _unfinished(records, certificate)
+            if not records:
+                unknown.append(der)
             if record is None or record.id in finished:
                 continue
             # SHA-1 only names the certificate for tools that still show it so; nothing relies on it.
@@ -150,14 +156,7 @@ class Recovery:
         if finished:
             self.store.finish(list(finished.values()), events)
             self.finished += len(finished)
-
-    def _unfinished(self, certificate: x509.Certificate) -> CertificateRecord | None:
-        records = self.store.by_serial(certificate.serial_number)
-        if not records:
-            self.unknown.append(certificate.serial_number)
-        begun = [one for one in records if one.certificate is None]
-        same = [one for one in begun if one.not_after == certificate.not_valid_after_utc]
-        return same[0] if same else None
+        return unknown
 
     def _revoke(self, told: Revocation) -> None:
         last = self.store.revocation(told.issuer, told.serial)
@@ -195,6 +194,11 @@ class Recovery:
 
     def _event(self, action: str, *, issuer: str = "", **detail: str) -> AuditEvent:
         return AuditEvent(at=self.now, actor=self.actor, action=action, issuer=issuer, detail=detail)
+
+
+def _unfinished(records: Sequence[CertificateRecord], certificate: x509.Certificate) -> CertificateRecord | None:
+    begun = (one for one in records if one.certificate is None)
+    return next((one for one in begun if one.not_after == certificate.not_valid_after_utc), None)
 
 
 def _is_final(revocation: Revocation) -> bool:

@@ -92,7 +92,9 @@ class FileJournal:
 
     def _current(self, *, may_move_on: bool) -> int:
         if self._descriptor is not None:
-            if not may_move_on or os.fstat(self._descriptor).st_size < self.segment_size:
+            found = os.fstat(self._descriptor)
+            # Without a name it was deleted: nobody would ever read what is written to it.
+            if found.st_nlink and (not may_move_on or found.st_size < self.segment_size):
                 return self._descriptor
             os.fdatasync(self._descriptor)
             self._let_go()

@@ -11,7 +11,7 @@ from handfast.ca.authenticating import Credentials
 from handfast.ca.name_patterns import parse_pattern
 from handfast.ca.office import Proof
 from handfast.ca.policy import OPERATOR, Grant, Policy, Requester
-from handfast.ca.records import Reason
+from handfast.ca.records import Pending, Reason
 from handfast.errors import ConfigError, Conflict, Denied, NotFound, Unauthenticated
 from handfast.keys.generate import generate_key
 from handfast.pki.names import parse_names
@@ -131,6 +131,21 @@ def test_a_removed_requesters_credential_is_not_the_next_ones_of_that_name() -> 
     world.add("carol", "requester", secret="hfr_new")
     with pytest.raises(Unauthenticated):
         world.authority.authenticate(Credentials(secret="hfr_old"))
+
+
+def test_what_a_removed_requester_left_behind_is_void() -> None:
+    world = a_world(approvals={"device": 1})
+    ann, bob = world.add("ann", "administrator"), world.add("bob", "requester", profiles=None)
+    world.authority.office.make_token("hft_ann", "device", ["cam.example.org"], by=ann)
+    waiting = world.authority.enroll(order("cam.example.org", by=bob))
+    assert isinstance(waiting, Pending)
+    world.authority.approve(waiting.transaction, ann)
+    world.authority.office.remove_requester("ann")
+    with pytest.raises(Unauthenticated):
+        world.authority.authenticate(Credentials(secret="hft_ann"))
+    assert isinstance(world.authority.enroll(order("cam.example.org", by=bob)), Pending), "her approval counts no more"
+    world.authority.office.remove_requester("bob")
+    assert world.authority.pending() == ()
 
 
 def test_a_credential_has_one_owner() -> None:

@@ -86,7 +86,7 @@ class Requesters(Protocol):
         ...
 
     def remove(self, name: str, event: AuditEvent) -> bool:
-        """Forget a requester and all its credentials; False when there is none."""
+        """Forget a requester, its credentials, tokens, requests and approvals; False when there is none."""
         ...
 
     def find(self, name: str) -> RequesterRecord | None:

@@ -25,6 +25,13 @@ _BY_SECRET = (
     f"SELECT {_COLUMNS} FROM credential k JOIN requester q ON q.name = k.requester "  # noqa: S608  # constants
     "WHERE k.digest = ? AND k.kind = 'secret'"
 )
+# What somebody left behind goes too: tokens, and what they asked for or agreed to and was not issued yet.
+_FORGET = (
+    "DELETE FROM credential WHERE requester = ?",
+    "DELETE FROM token WHERE creator = ?",
+    "DELETE FROM pending WHERE requester = ? AND serial IS NULL",
+    "DELETE FROM approval WHERE approver = ?",
+)
 _RECORD_SIZE = rows.RECORD_COLUMNS.count(",") + 1
 
 
@@ -55,7 +62,8 @@ class SqlRequesters:
 
     def remove(self, name: str, event: AuditEvent) -> bool:
         def job(transaction: Transaction) -> bool:
-            transaction.rows("DELETE FROM credential WHERE requester = ?", [name])
+            for statement in _FORGET:
+                transaction.rows(statement, [name])
             if not transaction.rows("DELETE FROM requester WHERE name = ? RETURNING name", [name]):
                 return False
             append_events(transaction, [event])

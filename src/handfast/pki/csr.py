@@ -58,6 +58,24 @@ def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
     public_key = _public_key(request, source)
     require_strong(public_key)
     _require_possession(request, signed, key=public_key, source=source)
+    return _request(request, public_key, encoded, source)
+
+
+def parse_wishes(data: bytes, source: str = "input") -> CertificateRequest:
+    """A PEM or DER request whose key and signature count for nothing (RFC 7030 section 4.4.1).
+
+    Raises Malformed.
+    """
+    if len(data) > MAXIMUM_SIZE:
+        msg = f"{source} has {len(data)} bytes; a certificate request has at most {MAXIMUM_SIZE}"
+        raise Malformed(msg, hint="give a certificate request")
+    request, encoded, _ = _load(data, source)
+    return _request(request, _public_key(request, source), encoded, source)
+
+
+def _request(
+    request: x509.CertificateSigningRequest, public_key: PublicKey, encoded: bytes, source: str
+) -> CertificateRequest:
     wishes = _wishes(request, source)
     names = tuple(
         name

@@ -6,7 +6,9 @@ from cryptography import x509
 
 from handfast.ca.authority import Authority
 from handfast.protocols.est_asking import place_of
+from handfast.protocols.est_attributes import attributes_to_ask_for
 from handfast.protocols.est_enrolling import simple_enroll, simple_reenroll
+from handfast.protocols.est_keys import server_key_generation
 from handfast.protocols.est_messages import certificates_response, spelled
 from handfast.protocols.exchange import Handler, Request, Response, Route
 
@@ -50,5 +52,8 @@ routes = (
     *_routes("cacerts", "GET", ca_certificates),
     *_routes("simpleenroll", "POST", simple_enroll, is_issuing=True),
     *_routes("simplereenroll", "POST", simple_reenroll, is_issuing=True),
+    *_routes("csrattrs", "GET", attributes_to_ask_for),
+    # Not among those that share a write: an RSA key takes long.
+    *_routes("serverkeygen", "POST", server_key_generation),
     *_routes("fullcmc", "POST", full_cmc),
 )

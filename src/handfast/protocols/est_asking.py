@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from handfast.ca.authenticating import Credentials
@@ -17,6 +18,7 @@ from handfast.pki.profile import Profile
 from handfast.protocols.est_messages import request_bytes
 from handfast.protocols.exchange import Peer, Request
 
+Parse = Callable[[bytes, str], CertificateRequest]
 _SOURCE = "the body"
 _LABEL_HINT = "a label is one of [est.labels] or the name of a profile"
 
@@ -59,14 +61,17 @@ def profile_of(place: Place, requester: Requester | None, authority: Authority) 
     return authority.profile(place.profile or authority.enrollment.profile)
 
 
-def asked(request: Request, authority: Authority) -> Asked:
-    """What is asked, and by whom. Raises Unauthenticated, Denied, NotFound, Malformed or Unacceptable."""
+def asked(request: Request, authority: Authority, *, parse: Parse = parse_request) -> Asked:
+    """What is asked, and by whom. parse: reads the DER.
+
+    Raises Unauthenticated, Denied, NotFound, Malformed or Unacceptable.
+    """
     place, credentials = place_of(request, authority), credentials_of(request)
     if credentials.certificate is None and credentials.secret is None:
-        csr, attributes, credentials = _with_token(request)
+        csr, attributes, credentials = _with_token(request, parse)
         return Asked(place, authority.authenticate(credentials), csr, attributes)
     requester = authority.authenticate(credentials)
-    csr = parse_request(request_bytes(request), _SOURCE)
+    csr = parse(request_bytes(request), _SOURCE)
     attributes = attributes_of(csr.der)
     require_bound(attributes.challenge, request.peer, authority.enrollment.channel_binding)
     return Asked(place, requester, csr, attributes)
@@ -89,10 +94,10 @@ def credentials_of(request: Request) -> Credentials:
     return Credentials(request.peer.certificate, user, secret)
 
 
-def _with_token(request: Request) -> tuple[CertificateRequest, RequestAttributes, Credentials]:
+def _with_token(request: Request, parse: Parse) -> tuple[CertificateRequest, RequestAttributes, Credentials]:
     """Without other credentials, a challengePassword that is a token is one. Its prefix is in no base64."""
     try:
-        csr = parse_request(request_bytes(request), _SOURCE)
+        csr = parse(request_bytes(request), _SOURCE)
         attributes = attributes_of(csr.der)
     except RequestError:
         # Many clients ask first without anything, to be told how to authenticate.

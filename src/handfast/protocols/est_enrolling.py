@@ -26,7 +26,7 @@ def simple_enroll(request: Request, authority: Authority) -> Response:
 def simple_reenroll(request: Request, authority: Authority) -> Response:
     """The next certificate for the holder of one: for the same key or a new one, with the names that it has."""
     one = asked(request, authority)
-    return _answer(_renewing_order(one, authority), one, authority)
+    return _answer(renewing_order(one, authority), one, authority)
 
 
 def pending_response(pending: Pending) -> Response:
@@ -71,7 +71,8 @@ def _wished(csr: CertificateRequest, profile: Profile) -> tuple[x509.Name, tuple
     return csr.subject, (name,) if name.kind in profile.name_kinds else ()
 
 
-def _renewing_order(one: Asked, authority: Authority) -> Order:
+def renewing_order(one: Asked, authority: Authority) -> Order:
+    """The next certificate of a holder, as an order. Raises Denied for other names than it has, NotFound."""
     old = one.requester.certificate or _owned(one, authority)
     if one.place.profile and one.place.profile != old.profile:
         msg = f"the certificate of {old.label} has the profile {old.profile}, not {one.place.profile}"

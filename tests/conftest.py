@@ -6,6 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import Server, postgresql
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """One for each test process."""
+    with postgresql() as server:
+        yield server
+
 
 @pytest.fixture
 def short_path() -> Iterator[Path]:

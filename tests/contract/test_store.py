@@ -29,17 +29,24 @@ from handfast.ca.statuses import Status
 from handfast.errors import ConfigError, Conflict
 from handfast.pki.crl import encode_entry
 from handfast.pki.names import parse_names
+from handfast.stores.sql import SqlStore
 from handfast.stores.sqlite import open_store
+from tests.databases import Server
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 Open = Callable[[], Store]
 
 
-@pytest.fixture(params=["sqlite", "sqlite-in-memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    location = ":memory:" if request.param == "sqlite-in-memory" else str(tmp_path / "ca.sqlite")
-    module = registry.load("stores", "sqlite")
-    opened: Store = module.open_store(location)
+@pytest.fixture(params=["sqlite", "sqlite-in-memory", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgresql_server")
+        kind, _, location = server.new_database().partition(":")
+    else:
+        kind = "sqlite"
+        location = ":memory:" if request.param == "sqlite-in-memory" else str(tmp_path / "ca.sqlite")
+    module = registry.load("stores", kind)
+    opened: SqlStore = module.open_store(location)
     yield opened
     opened.close()
 
@@ -364,3 +371,11 @@ def test_expired_certificates_are_left_out_of_all_statuses(store: Store) -> None
 def test_statuses_of_more_certificates_than_a_query_has_marks(store: Store) -> None:
     issue(store, *(a_record(number) for number in range(1, 1203)))
     assert len(store.statuses.of("issuing", range(1, 1203))) == 1202
+
+def test_a_lease_is_its_owners_until_it_ends(store: SqlStore) -> None:
+    assert store.leases.claim("job", "one", timedelta(hours=1))
+    assert store.leases.claim("job", "one", timedelta(hours=1))
+    assert not store.leases.claim("job", "other", timedelta(hours=1))
+    assert store.leases.claim("another", "other", timedelta(hours=1))
+    assert store.leases.claim("job", "one", timedelta(0))
+    assert store.leases.claim("job", "other", timedelta(hours=1))

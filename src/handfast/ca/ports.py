@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn, Protocol
 
 from handfast.ca.answers import Answers
@@ -47,6 +47,18 @@ def _none(_: object) -> NoReturn:
 
 
 no_randomness = Randomness(_none, _none)
+
+
+class Leases(Protocol):
+    """Who of several replicas does a job."""
+
+    def claim(self, name: str, owner: str, length: timedelta) -> bool:
+        """True when the job is the owner's from now on for so long: nobody had it, or it was its own already."""
+        ...
+
+    def release(self, name: str, owner: str) -> None:
+        """Give it back before its end."""
+        ...
 
 
 class Store(Protocol):
@@ -182,6 +194,11 @@ class Store(Protocol):
 
     def last_event_id(self) -> int:
         """The id of the newest audit event; 0 when there is none."""
+        ...
+
+    @property
+    def leases(self) -> Leases:
+        """Which replica does what."""
         ...
 
     @property

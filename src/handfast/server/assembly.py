@@ -94,7 +94,7 @@ def plugin(room: str, text: str) -> tuple[ModuleType, str]:
 
 def located(directory: Path, place: str) -> str:
     """A place that is a file or directory is relative to the authority's directory; a URL stands as it is."""
-    return place if "://" in place else str(directory / place)
+    return place if place.startswith("//") else str(directory / place)
 
 
 def assemble(parts: Parts) -> Authority:

@@ -1,6 +1,9 @@
 """Jobs: what the service does by itself, from time to time, while nobody asks."""
 
 import asyncio
+import os
+import secrets
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +21,8 @@ from handfast.server.witness import witness_if_due
 Claim = Callable[[str, timedelta], bool]
 # A job that failed is tried again no sooner, so that a store that is down is not asked without end.
 _PAUSE = timedelta(seconds=5)
+# Longer than a job takes: its owner renews it each time that it looks.
+_SHORTEST_LEASE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,16 @@ JOBS = (
     Job("keep-house", timedelta(hours=1), keep_house),
     Job("keep-journal", timedelta(hours=1), keep_journal, is_shared=True),
 )
+
+
+def claim_of(service: Service) -> Claim:
+    """By leases in the store: of all replicas one does the job, until it dies or stops."""
+    owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+
+    def claim(name: str, length: timedelta) -> bool:
+        return service.authority.store.leases.claim(name, owner, max(2 * length, _SHORTEST_LEASE))
+
+    return claim
 
 
 def alone(name: str, length: timedelta) -> bool:

@@ -24,7 +24,7 @@ from handfast.server.connection import Terms
 from handfast.server.desk import Desk
 from handfast.server.feed import Feed
 from handfast.server.health import Health
-from handfast.server.jobs import JOBS, keep_running
+from handfast.server.jobs import JOBS, claim_of, keep_running
 from handfast.server.listener import Listener, config_of
 from handfast.server.metrics import Metrics
 from handfast.server.notify import notify
@@ -81,7 +81,7 @@ class Serving:
         tasks = [
             asyncio.create_task(self._keep_certificate()),
             asyncio.create_task(keep_date(listeners[0].state)),
-            asyncio.create_task(keep_running(JOBS, self.service, self.health)),
+            asyncio.create_task(keep_running(JOBS, self.service, self.health, claim_of(self.service))),
         ]
         for listener in listeners:
             listener.start()

@@ -23,6 +23,11 @@ class Transaction(Protocol):
 class Database(Protocol):
     """Connections. A duplicate of something unique raises Conflict with the message that the job gives it."""
 
+    @property
+    def now_sql(self) -> str:
+        """The database's own clock as an expression: whole seconds since 1970."""
+        ...
+
     def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
         """Run the job in a transaction; when this returns, it is on the disk."""
         ...

@@ -26,6 +26,7 @@ from handfast.stores.auditing import allocate, append_events
 from handfast.stores.claims import settle
 from handfast.stores.database import Database, Transaction
 from handfast.stores.heads import SqlHeads
+from handfast.stores.leases import SqlLeases
 from handfast.stores.notices import SqlNotices
 from handfast.stores.published import SqlPublications, note_revocation
 from handfast.stores.quotas import SqlQuotas
@@ -237,6 +238,11 @@ class SqlStore:
             append_events(transaction, [event])
 
         self.database.write(job)
+
+    @property
+    def leases(self) -> SqlLeases:
+        """Which replica does what."""
+        return SqlLeases(self.database)
 
     @property
     def notices(self) -> SqlNotices:

@@ -85,6 +85,10 @@ class SqliteDatabase:
         self._writer = self._connect()
         self._group = GroupCommit(self._commit)
 
+    @property
+    def now_sql(self) -> str:
+        return "unixepoch()"
+
     def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
         return cast("Result", self._group.submit(_Job(job, conflict)))
 

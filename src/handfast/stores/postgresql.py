@@ -1,0 +1,310 @@
+"""PostgreSQL: the store of many replicas. One writer at a time, as in SQLite, with group commit within each replica."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from handfast.errors import ConfigError, Conflict, HandfastError, Unavailable
+from handfast.stores.copying import fill
+from handfast.stores.database import Transaction
+from handfast.stores.group_commit import Entry, GroupCommit
+from handfast.stores.migrations import latest, migrations
+from handfast.stores.rows import Row
+from handfast.stores.sql import SqlStore
+from handfast.stores.triggers import for_postgresql
+
+if TYPE_CHECKING:
+    import psycopg
+
+Result = TypeVar("Result")
+_PIECE = 2000
+_WORDS = {"{id}": "BIGINT PRIMARY KEY", "{blob}": "BYTEA"}
+# A lock for each schema: the number is the ASCII of "hand". It ends with the transaction, also when a replica dies.
+_ONE_WRITER = "SELECT pg_advisory_xact_lock(1751215716, hashtext(current_schema()))"
+# A statement that waits longer than a minute would keep every replica waiting.
+_SESSION = {
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
+_TRY_AGAIN = "see that PostgreSQL runs and can be reached, and try again"
+
+
+def open_store(location: str) -> SqlStore:
+    """The store at `//user@host/database`, its tables made when they are not there.
+
+    `?schema=NAME` keeps it in a schema of its own; whatever else stands there is for libpq. Raises ConfigError for a
+    location that cannot work, Unavailable when the server does not answer.
+    """
+    database = PostgresqlDatabase(*_conninfo(location))
+    try:
+        database.migrate()
+    except HandfastError:
+        database.close()
+        raise
+    return SqlStore(database)
+
+
+def _conninfo(location: str) -> tuple[str, str]:
+    """What libpq connects by, and the schema."""
+    try:
+        parts = urlsplit(f"postgresql:{location}")
+    except ValueError as error:
+        raise ConfigError(f"the store's location is no URL: {error}", hint=_EXAMPLE) from None
+    query = dict(parse_qsl(parts.query))
+    schema = query.pop("schema", "")
+    if not location.startswith("//") or not parts.path.strip("/"):
+        raise ConfigError("the store's location names no database", hint=_EXAMPLE)
+    if schema and not schema.replace("_", "").isalnum():
+        raise ConfigError(f"{schema!r} cannot be the name of a schema", hint="use letters, digits and _")
+    return urlunsplit(parts._replace(query=urlencode(query))), schema
+
+
+_EXAMPLE = 'write store = "postgresql://handfast@db.example.org/handfast"'
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    run: Callable[[Transaction], object]
+    conflict: str
+
+
+@lru_cache(maxsize=1024)
+def _translated(sql: str) -> str:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    cursor: "psycopg.Cursor[Any]"
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        # Schema statements are sent as they stand: they have no values, and several have a % or a ? of their own.
+        self.cursor.execute(_translated(sql) if values else sql, tuple(values) or None)
+        return self.cursor.fetchall() if self.cursor.description else []
+
+    def many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
+        self.cursor.executemany(_translated(sql), list(values))
+
+
+@dataclass(slots=True, eq=False)
+class PostgresqlDatabase:
+    """A Database (handfast.stores.database). Each thread reads by a connection of its own; one connection writes."""
+
+    conninfo: str
+    schema: str = ""
+    _writer: "psycopg.Connection[Any] | None" = None
+    _group: GroupCommit[_Job] = field(init=False)
+    _readers: threading.local = field(init=False, default_factory=threading.local)
+    _opened: "list[psycopg.Connection[Any]]" = field(init=False, default_factory=list)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._group = GroupCommit(self._commit)
+
+    @property
+    def now_sql(self) -> str:
+        return "EXTRACT(EPOCH FROM clock_timestamp())::BIGINT"
+
+    def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
+        return cast("Result", self._group.submit(_Job(job, conflict)))
+
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        for attempt in (1, 2):
+            connection = self._reader()
+            try:
+                with self._errors_named():
+                    return connection.execute(_translated(sql), tuple(values)).fetchall()
+            except Unavailable:
+                # After a restart of the server every connection is dead: a new one may do.
+                if attempt == 2 or not connection.closed:
+                    raise
+        raise AssertionError("two attempts were made")
+
+    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[list[Row]]:
+        with closing(self._connect()) as connection:
+            yield from self._pieces(connection, sql, values)
+
+    def copy_to(self, location: str) -> None:
+        with closing(self._connect()) as connection, self._errors_named():
+            connection.autocommit = False
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            fill(location, lambda sql: self._pieces(connection, sql, ()))
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+            self._writer = None
+
+    def migrate(self) -> None:
+        """Bring the schema to this handfast's version, each migration whole or not at all."""
+        if self.schema:
+            self.write(lambda transaction: transaction.rows(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+        self.write(_make_version_table)
+        version = self._version(self.read)
+        if version > latest():
+            msg = f"{self._place()} has the schema version {version}; this handfast knows up to {latest()}"
+            raise ConfigError(msg, hint="upgrade handfast: pip install --upgrade handfast")
+        for number, statements in migrations():
+            if number > version:
+                self.write(lambda transaction, n=number, s=statements: self._apply(transaction, n, s))  # type: ignore[misc]  # n and s are bound where the lambda is made
+
+    def _version(self, read: Callable[[str], list[Row]]) -> int:
+        return int(read("SELECT COALESCE(MAX(version), 0) FROM schema_version")[0][0])
+
+    def _apply(self, transaction: Transaction, number: int, statements: tuple[str, ...]) -> None:
+        if self._version(transaction.rows) >= number:
+            return  # another replica was faster
+        for statement in (*statements, *for_postgresql(number)):
+            for word, meaning in _WORDS.items():
+                statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
+            transaction.rows(statement)
+        transaction.many("INSERT INTO schema_version VALUES (?)", [(number,)])
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        settings = dict(_SESSION)
+        if self.schema:
+            settings["search_path"] = self.schema
+        with self._errors_named():
+            connection: psycopg.Connection[Any] = _psycopg().connect(
+                self.conninfo,
+                autocommit=True,
+                connect_timeout=10,
+                application_name="handfast",
+                options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
+            )
+        with self._lock:
+            self._opened = [one for one in self._opened if not one.closed]
+            self._opened.append(connection)
+        return connection
+
+    def _reader(self) -> "psycopg.Connection[Any]":
+        kept: psycopg.Connection[Any] | None = getattr(self._readers, "connection", None)
+        if kept is not None and not kept.closed:
+            return kept
+        made = self._connect()
+        self._readers.connection = made
+        return made
+
+    def _pieces(self, connection: "psycopg.Connection[Any]", sql: str, values: Sequence[object]) -> Iterator[list[Row]]:
+        with self._errors_named(), connection.transaction(), connection.cursor(name="pieces") as cursor:
+            cursor.execute(_translated(sql), tuple(values))
+            while piece := cursor.fetchmany(_PIECE):
+                yield piece
+
+    def _commit(self, entries: list[Entry[_Job]]) -> None:
+        """All jobs in one transaction; when one fails, once more with a savepoint around each."""
+        try:
+            with self._errors_named():
+                if not self._all_at_once(entries):
+                    self._one_by_one(entries)
+        except HandfastError as error:
+            for entry in entries:
+                entry.error = entry.error or error
+        finally:
+            for entry in entries:
+                entry.is_done = True
+
+    def _all_at_once(self, entries: list[Entry[_Job]]) -> bool:
+        connection = self._begun()
+        try:
+            with connection.cursor() as cursor:
+                for entry in entries:
+                    entry.result = entry.job.run(_Cursor(cursor))
+            connection.execute("COMMIT")
+        except (_psycopg().IntegrityError, HandfastError) as error:
+            connection.execute("ROLLBACK")
+            if len(entries) > 1:
+                return False
+            entries[0].error = self._error_of(entries[0].job, error)
+        except _psycopg().Error:
+            _end(connection)
+            raise
+        return True
+
+    def _one_by_one(self, entries: list[Entry[_Job]]) -> None:
+        connection = self._begun()
+        try:
+            with connection.cursor() as cursor:
+                for entry in entries:
+                    cursor.execute("SAVEPOINT job")
+                    try:
+                        entry.result = entry.job.run(_Cursor(cursor))
+                    except (_psycopg().IntegrityError, HandfastError) as error:
+                        cursor.execute("ROLLBACK TO job")
+                        entry.error = self._error_of(entry.job, error)
+                    cursor.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except _psycopg().Error:
+            _end(connection)
+            raise
+
+    def _begun(self) -> "psycopg.Connection[Any]":
+        """The writer's connection in a transaction that no other replica writes beside. Nothing is written yet, so a
+        connection that turns out to be dead is replaced by a new one, once."""
+        if self._writer is not None and not self._writer.closed:
+            try:
+                return _begin(self._writer)
+            except _psycopg().OperationalError:
+                _end(self._writer)
+        self._writer = self._connect()
+        return _begin(self._writer)
+
+    def _error_of(self, job: _Job, error: Exception) -> HandfastError:
+        if isinstance(error, HandfastError):
+            return error
+        return Conflict(job.conflict, hint="look at what is on record: handfast list")
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        psycopg = _psycopg()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            msg = f"the store {self._place()} does not answer: {_first_line(error)}"
+            raise Unavailable(msg, hint=_TRY_AGAIN) from None
+        except psycopg.Error as error:
+            msg = f"the store {self._place()} refuses: {_first_line(error)}"
+            raise ConfigError(msg, hint="see that the user owns the tables, and that nobody changed them") from None
+
+    def _place(self) -> str:
+        """Where it is, without a password."""
+        parts = urlsplit(self.conninfo)
+        host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+        return f"postgresql://{host}{parts.path}" + (f"?schema={self.schema}" if self.schema else "")
+
+
+def _make_version_table(transaction: Transaction) -> None:
+    transaction.rows("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+
+
+def _begin(connection: "psycopg.Connection[Any]") -> "psycopg.Connection[Any]":
+    connection.execute("BEGIN")
+    connection.execute(_ONE_WRITER)
+    return connection
+
+
+def _end(connection: "psycopg.Connection[Any]") -> None:
+    """Whatever was going on in it: the server undoes what was not committed."""
+    connection.close()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _psycopg() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        msg = "a store in PostgreSQL needs the package psycopg, which is not installed"
+        raise ConfigError(msg, hint="run: pip install 'handfast[postgresql]'") from None
+    return psycopg

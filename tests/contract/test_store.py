@@ -372,6 +372,7 @@ def test_statuses_of_more_certificates_than_a_query_has_marks(store: Store) -> N
     issue(store, *(a_record(number) for number in range(1, 1203)))
     assert len(store.statuses.of("issuing", range(1, 1203))) == 1202
 
+
 def test_a_lease_is_its_owners_until_it_ends(store: SqlStore) -> None:
     assert store.leases.claim("job", "one", timedelta(hours=1))
     assert store.leases.claim("job", "one", timedelta(hours=1))

@@ -10,6 +10,7 @@ import pytest
 from handfast.ca.audit import verify_chain
 from handfast.ca.records import Listing
 from handfast.errors import ConfigError, Conflict, Unavailable
+from handfast.prove.process import wait_until
 from handfast.stores.postgresql import open_store
 from handfast.stores.sql import SqlStore
 from tests.contract.test_store import NOW, a_record, a_revocation, an_event, issue
@@ -144,3 +145,28 @@ def test_a_lease_has_one_owner_until_it_ends(pair: tuple[SqlStore, SqlStore]) ->
     assert not one.leases.claim("publish", "one", timedelta(hours=1))
     other.leases.release("publish", "other")
     assert one.leases.claim("publish", "one", timedelta(hours=1))
+
+
+def test_the_change_mark_tells_of_revocations_by_other_replicas_and_stands_still_otherwise(
+    pair: tuple[SqlStore, SqlStore],
+) -> None:
+    one, other = pair
+    wait_until(lambda: one.change_mark() == one.change_mark(), "somebody listens")
+    before = one.change_mark()
+    issue(other, a_record(7))
+    other.append_revocation(a_revocation(7), an_event())
+    wait_until(lambda: one.change_mark() != before, "the news has come")
+    after = one.change_mark()
+    issue(other, a_record(8))
+    assert one.change_mark() == after
+
+
+def test_without_a_server_everything_counts_as_changed() -> None:
+    with postgresql() as server:
+        store = open_store(place(server.new_database()))
+        wait_until(lambda: store.change_mark() == store.change_mark(), "somebody listens")
+        before = store.change_mark()
+        server.restart()
+        wait_until(lambda: store.change_mark() != before, "it is noticed")
+        wait_until(lambda: store.change_mark() == store.change_mark(), "somebody listens again")
+        store.close()

@@ -12,6 +12,7 @@ from handfast.errors import ConfigError, Conflict, HandfastError, Unavailable
 from handfast.stores.copying import fill
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
+from handfast.stores.listening import TRIGGER, Listener
 from handfast.stores.migrations import latest, migrations
 from handfast.stores.rows import Row
 from handfast.stores.sql import SqlStore
@@ -100,12 +101,14 @@ class PostgresqlDatabase:
     schema: str = ""
     _writer: "psycopg.Connection[Any] | None" = None
     _group: GroupCommit[_Job] = field(init=False)
+    _listener: Listener = field(init=False)
     _readers: threading.local = field(init=False, default_factory=threading.local)
     _opened: "list[psycopg.Connection[Any]]" = field(init=False, default_factory=list)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self._group = GroupCommit(self._commit)
+        self._listener = Listener(self._connect, _psycopg().Error)
 
     @property
     def now_sql(self) -> str:
@@ -136,7 +139,11 @@ class PostgresqlDatabase:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             fill(location, lambda sql: self._pieces(connection, sql, ()))
 
+    def change_mark(self) -> int:
+        return self._listener.mark()
+
     def close(self) -> None:
+        self._listener.stop()
         with self._lock:
             for connection in self._opened:
                 connection.close()
@@ -162,7 +169,8 @@ class PostgresqlDatabase:
     def _apply(self, transaction: Transaction, number: int, statements: tuple[str, ...]) -> None:
         if self._version(transaction.rows) >= number:
             return  # another replica was faster
-        for statement in (*statements, *for_postgresql(number)):
+        news = TRIGGER if number == 1 else ()
+        for statement in (*statements, *for_postgresql(number), *news):
             for word, meaning in _WORDS.items():
                 statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
             transaction.rows(statement)
@@ -209,6 +217,8 @@ class PostgresqlDatabase:
             for entry in entries:
                 entry.error = entry.error or error
         finally:
+            # Whatever it was: nobody is told of it before what lies ready counts as out of date.
+            self._listener.changed()
             for entry in entries:
                 entry.is_done = True
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from handfast.errors import ConfigError
+from handfast.errors import ConfigError, Malformed
 from handfast.pki import der
 from handfast.pki.issuer_identity import IssuerIdentity
 from handfast.pki.keys import PrivateKey
@@ -14,6 +14,7 @@ from handfast.pki.pem import one_crl
 from handfast.pki.signing import sign, signature_algorithm
 
 _VERSION_2 = b"\x02\x01\x01"
+_CRL_NUMBER = der.object_identifier("2.5.29.20")
 _REASON_CODES = {
     x509.ReasonFlags.key_compromise: 1,
     x509.ReasonFlags.ca_compromise: 2,
@@ -104,6 +105,22 @@ def join_crl(
 def parse_crl(data: bytes, source: str = "input") -> x509.CertificateRevocationList:
     """A CRL in PEM or DER. Does not verify its signature. Raises Malformed."""
     return one_crl(data, source)
+
+
+def number_of(data: bytes) -> int:
+    """The CRL number (section 5.2.3) of a CRL in DER, without looking at its entries. Raises Malformed.
+
+    Does not verify its signature.
+    """
+    tbs = next(iter(der.children(data, der.element_at(data))), None)
+    tail = [one for one in der.children(data, tbs) if one.tag == 0xA0] if tbs is not None else []
+    for extensions in (found for one in tail for found in der.children(data, one)):
+        for extension in der.children(data, extensions):
+            oid, *_, value = der.children(data, extension)
+            if data[oid.begin : oid.end] == _CRL_NUMBER:
+                number = der.element_at(data, value.start)
+                return int.from_bytes(data[number.start : number.end], "big")
+    raise Malformed("the CRL has no number", hint="make it anew: handfast crl")
 
 
 def _signed_part(

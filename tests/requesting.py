@@ -15,6 +15,7 @@ from handfast.ca.name_patterns import parse_pattern
 from handfast.ca.office import Proof
 from handfast.ca.order import Issued, Order
 from handfast.ca.policy import OPERATOR, Policy, Requester, RequesterRole
+from handfast.ca.ports import Store
 from handfast.ca.records import Role
 from handfast.ca.requesters import RequesterRecord
 from handfast.keys.generate import generate_key
@@ -94,6 +95,7 @@ def a_world(
     allowed: Mapping[str, tuple[str, ...]] | None = None,
     location: str = ":memory:",
     first_serial: int = (1 << 158) + 1,
+    store: Store | None = None,
 ) -> World:
     clock = HandClock()
     serials = count(first_serial)
@@ -106,7 +108,7 @@ def a_world(
         default_issuer="issuing",
         profiles=BUILT_IN,
         policy=Policy(names, approvals or {}),
-        store=open_store(location),
+        store=store or open_store(location),
         clock=clock,
         new_serial=lambda: next(serials),
         limits=limits or Limits(),

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from handfast.ca import approving, authenticating, enrolling, finding, issuing, limits, renewing
+from handfast.ca import answering, approving, authenticating, enrolling, finding, issuing, limits, renewing
+from handfast.ca.answering import OCSP_LIFETIME, OcspAnswer, OcspMemory
 from handfast.ca.approving import PendingRecord
 from handfast.ca.authenticating import Credentials
 from handfast.ca.claims import ApprovalUse, Claim, TokenUse
@@ -25,6 +26,7 @@ from handfast.ca.revoking import next_revocation, with_revocation
 from handfast.errors import ConfigError, Conflict, Denied, RateLimited, RequestError, Unacceptable
 from handfast.pki.keys import PublicKey, kind_of
 from handfast.pki.nearest import nearest
+from handfast.pki.ocsp_response import Responder, responder_of
 from handfast.pki.profile import Profile
 from handfast.pki.serial import serial_text
 from handfast.pki.subject import format_subject, parse_subject
@@ -53,6 +55,8 @@ class Authority:
     carrier: Carrier = issuing.carry_out
     limits: Limits = field(default_factory=Limits)
     has_deltas: bool = False
+    ocsp_memory: OcspMemory | None = None
+    ocsp_lifetime: timedelta = OCSP_LIFETIME
     enrollment: Enrollment = field(default_factory=Enrollment)
     randomness: Randomness = no_randomness
 
@@ -247,6 +251,37 @@ class Authority:
     def find_certificate(self, certificate: x509.Certificate) -> CertificateRecord:
         """The record of this very certificate. Raises NotFound."""
         return finding.by_certificate(self.store, certificate)
+
+    def ocsp(self, request: bytes) -> OcspAnswer:
+        """Answer an OCSP request in DER. Raises Malformed, NotFound, ConfigError and Unavailable (answering.answer)."""
+        return answering.answer(
+            request,
+            issuers=self.issuers,
+            store=self.store,
+            responder=self.ocsp_responder,
+            now=self.clock(),
+            lifetime=self.ocsp_lifetime,
+        )
+
+    def ocsp_responder(self, issuer: Issuer) -> Responder:
+        """Who signs OCSP answers for an issuer, by a key and a certificate that this process made itself."""
+        memory = self.ocsp_memory
+        if memory is None:
+            raise ConfigError("this authority answers no OCSP", hint="open it as the service does, with a memory")
+        kind = answering.key_kind_for(issuer)
+
+        def make() -> Responder:
+            key = memory.new_key(kind)
+            order = Order(
+                profile=answering.PROFILE,
+                public_key=key.public_key(),
+                subject=parse_subject(f"CN=OCSP responder of {issuer.name}"),
+                issuer=issuer.name,
+                requester=answering.RESPONDER,
+            )
+            return responder_of(self.issue(order).certificate, key)
+
+        return memory.responder(issuer.name, make, now=self.clock())
 
     def search(self, listing: Listing) -> Page:
         """One page of certificates, newest first."""

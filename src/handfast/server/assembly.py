@@ -22,6 +22,7 @@ from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.issuer_identity import PublicationUrls, identity_of
 from handfast.pki.keys import PrivateKey
 from handfast.server.journal import FileJournal
+from handfast.server.ocsp_memory import Memory
 from handfast.server.settings import FILE, Settings, parse_settings, urls_of
 
 _SETTINGS_NOTE = "settings"
@@ -111,6 +112,8 @@ def assemble(parts: Parts) -> Authority:
         new_serial=parts.new_serial,
         crl_lifetime=parts.settings.crl_lifetime,
         has_deltas=parts.settings.crl_deltas,
+        ocsp_memory=Memory(),
+        ocsp_lifetime=parts.settings.ocsp_lifetime,
         enrollment=parts.settings.est,
         randomness=Randomness(generate_key, random_octets),
     )

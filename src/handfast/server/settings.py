@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from handfast.ca.answering import OCSP_LIFETIME
 from handfast.ca.authority import CRL_LIFETIME
 from handfast.ca.enrollment import Enrollment
 from handfast.ca.limits import Limits, parse_rate
@@ -47,6 +48,7 @@ SETTINGS = (
     Setting("issuer", "text", '""', "the CA that signs when nobody names one; empty: the newest issuing CA"),
     Setting("crl_lifetime", "lifetime", '"7d"', "how long a revocation list of an issuing CA is good for"),
     Setting("crl_shards", "number", "0", "into how many CRLs the certificates are divided from now on; 0: not at all"),
+    Setting("ocsp_lifetime", "lifetime", '"12h"', "how long an OCSP answer is good for; it is made anew at half"),
     Setting("crl_deltas", "true or false", "false", "whether delta CRLs are made between the full ones"),
     Setting("service.url", "text", '""', "where relying parties reach the service by plain HTTP: fills urls.*"),
     Setting("urls.crl", "list of URLs", "[]", "where relying parties fetch the CRL; {issuer} stands for the CA's name"),
@@ -107,6 +109,7 @@ class Settings:
     crl_lifetime: timedelta = CRL_LIFETIME
     crl_shards: int = 0
     crl_deltas: bool = False
+    ocsp_lifetime: timedelta = OCSP_LIFETIME
     service: str = ""
     urls: PublicationUrls = field(default_factory=PublicationUrls)
     store: str = "sqlite:ca.sqlite"
@@ -283,6 +286,7 @@ def _serve(key: str, value: object) -> ServeSettings:
 _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "issuer": _text,
     "crl_lifetime": _lifetime,
+    "ocsp_lifetime": _lifetime,
     "crl_shards": _shards,
     "crl_deltas": _switch,
     "service": _service,

@@ -263,3 +263,17 @@ def test_a_certificate_that_one_replica_began_and_another_finished_is_whole(
     assert state_of(tmp_path / "again", record) is State.VALID
     alone = restored(tmp_path / "b.tar", tmp_path / "half", tmp_path / "replica-0")
     assert "certificates-unknown" in codes(alone)
+
+
+@pytest.mark.parametrize("line", ["", 'store = "sqlite:ca.sqlite"\n'])
+def test_another_store_than_before_is_named_in_the_settings(ca: Path, tmp_path: Path, line: str) -> None:
+    (ca / "handfast.toml").write_text(f'{line}crl_lifetime = "3d"\n[journal]\nkeep = "10d"\n')
+    backup(ca, tmp_path / "b.tar")
+    sources = Sources(store="sqlite:other.sqlite")
+    restore(tmp_path / "b.tar", tmp_path / "again", sources, passphrase=no_passphrase)
+    assert (tmp_path / "again" / "other.sqlite").exists()
+    assert not (tmp_path / "again" / "ca.sqlite").exists()
+    parts = open_parts(tmp_path / "again", passphrase=no_passphrase)
+    assert parts.settings.store == "sqlite:other.sqlite"
+    assert [one.name for one in parts.store.issuers()] == ["root", "issuing"]
+    parts.store.close()

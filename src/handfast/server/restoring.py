@@ -1,5 +1,7 @@
 """Restore a backup that is older than the world: bring it up to date, and say what nobody can tell any more."""
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,6 +16,7 @@ from handfast.ca.records import AuditEvent, IssuerRecord
 from handfast.ca.recovering import Recovery
 from handfast.errors import ConfigError, Conflict, Unacceptable
 from handfast.findings import Finding, Severity
+from handfast.keys.files import write_atomically
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.pem import read
 from handfast.server.archive import DATABASE, Archive, Manifest, opened
@@ -25,6 +28,7 @@ from handfast.server.settings import FILE, parse_settings
 from handfast.stores.copying import age, load, require_sound
 
 _JOURNAL = "journal"
+_STORE_LINE = re.compile(r"^store\s*=.*$", re.MULTILINE)
 CODES = {
     "journal-missing": "there was no journal to bring a restored backup up to date from",
     "journal-incomplete": "a part of the journal since the backup was gone or damaged",
@@ -115,8 +119,10 @@ def _journals(archive: Archive, sources: Sources, directory: Path, moved: Path |
 def _open(site: Path, sources: Sources, passphrase: PassphraseSource, clock: Clock) -> Parts:
     """The parts of the authority, with the database of the backup in the store that the settings name."""
     copy = site / DATABASE
+    if sources.store is not None:
+        _name_store(site / FILE, sources.store)
     settings = parse_settings((site / FILE).read_text(encoding="utf-8"), FILE)
-    where = sources.store or settings.store
+    where = settings.store
     module, place = plugin("stores", where)
     if where.startswith("sqlite:"):
         _put(copy, Path(located(site, place)))
@@ -127,7 +133,16 @@ def _open(site: Path, sources: Sources, passphrase: PassphraseSource, clock: Clo
         finally:
             store.close()
         copy.unlink()
-    return open_parts(site, passphrase=passphrase, clock=clock, store=sources.store)
+    return open_parts(site, passphrase=passphrase, clock=clock)
+
+
+def _name_store(path: Path, store: str) -> None:
+    """Have the settings name this store: else the next command would open the one that was lost."""
+    text = path.read_text(encoding="utf-8")
+    line = f"store = {json.dumps(store)}"
+    changed, count = _STORE_LINE.subn(lambda _: line, text, count=1)
+    # Above all tables: below one, it would be a setting of that table.
+    write_atomically(path, changed if count else f"{line}\n{text}")
 
 
 def _put(copy: Path, wanted: Path) -> None:

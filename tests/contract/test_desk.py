@@ -153,6 +153,20 @@ def test_a_peer_is_shut_out_once_its_certificate_ends_or_is_revoked(authority: A
         require_standing(authority, peer)
 
 
+def test_a_hold_shuts_out_until_it_is_released_and_a_revoked_ca_shuts_out_all_below_it(authority: Authority) -> None:
+    issued = authority.issue(_order("cam"))
+    peer = Peer(address="192.0.2.1", chain=(issued.certificate, *issued.chain, issued.anchor))
+
+    held = authority.hold(issued.record)
+    with pytest.raises(Denied, match="on hold"):
+        require_standing(authority, peer)
+    authority.release(held)
+    require_standing(authority, peer)
+    authority.revoke(authority.find_certificate(issued.chain[0]), Reason.CA_COMPROMISE)
+    with pytest.raises(Denied, match="the CA above you is revoked"):
+        require_standing(authority, peer)
+
+
 def test_who_has_no_certificate_or_one_that_is_not_on_record_is_not_shut_out(
     authority: Authority, tmp_path: Path
 ) -> None:

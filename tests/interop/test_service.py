@@ -19,7 +19,7 @@ _SECRET = "c2VjcmV0LW9mLWFsaWNl"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     workplace = tmp_path_factory.mktemp("service")
-    authority_in(workplace / "ca")
+    authority_in(workplace / "ca", "[serve]\nlog_requests = true\n")
     with running(workplace / "ca", workplace=workplace) as one:
         yield one
 
@@ -60,6 +60,7 @@ def test_curl_without_a_certificate_is_let_in_as_nobody(service: Running) -> Non
     done = curl(service, f"https://localhost:{service.https}/trial/whoami")
 
     assert json.loads(done.stdout)["subject"] is None
+    eventually(lambda: '"route": "/trial/whoami", "status": 200' in service.log(), "the request is in the log")
 
 
 def test_a_certificate_of_another_authority_is_refused_in_the_handshake(service: Running, tmp_path: Path) -> None:

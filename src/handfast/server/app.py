@@ -8,8 +8,9 @@ from typing import Any
 
 from handfast.ca.authority import Authority
 from handfast.errors import HandfastError, RequestError
+from handfast.pki.serial import serial_text
 from handfast.protocols import feed
-from handfast.protocols.exchange import Request, Response, Route
+from handfast.protocols.exchange import Peer, Request, Response, Route
 from handfast.server.bodies import Receive, read_body, replayed
 from handfast.server.desk import Desk
 from handfast.server.health import LIVE, READY, Health
@@ -35,7 +36,8 @@ _PIECE = 65536
 class App:
     """One listener's application. is_secure: over TLS. None on plain HTTP: api, below /api, and feed, at /feed.
 
-    metrics: what counts. shows_metrics: this listener is the one that Prometheus asks.
+    metrics: what counts. shows_metrics: this listener is the one that Prometheus asks. logs_requests: each
+    one that a handler answered, in the log.
     """
 
     service: Service
@@ -49,6 +51,7 @@ class App:
     feed: Application | None = None
     metrics: Metrics | None = None
     shows_metrics: bool = False
+    logs_requests: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. No error escapes: this is the outermost frame of the service."""
@@ -63,6 +66,8 @@ class App:
             response = await self._guarded(scope, self._answer(scope, receive))
         if response is not None:
             await self._send(response, send, scope)
+            if self.logs_requests:
+                self._log(scope, response)
 
     async def _guarded(self, scope: Scope, answer: Awaitable[Response | None]) -> Response | None:
         try:
@@ -145,6 +150,15 @@ class App:
         except TimeoutError:
             self.service.log("answer.not-taken", path=scope["path"])
             scope[SCOPE_KEY].abort()
+
+    def _log(self, scope: Scope, response: Response) -> None:
+        """One line for a request: the route and not the path, which may be as long and as secret as a client likes."""
+        peer: Peer = scope[SCOPE_KEY].peer
+        who = None if peer.certificate is None else serial_text(peer.certificate.serial_number)
+        route = scope.get(_ROUTE, "")
+        self.service.log(
+            "request", method=scope["method"], route=route, status=response.status, address=peer.address, serial=who
+        )
 
     def _seen(self, route: str, status: int) -> None:
         if self.metrics is not None:

@@ -9,19 +9,14 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.authority import Authority
-from handfast.ca.records import State
-from handfast.errors import Denied, NotFound
+from handfast.ca.records import Reason
+from handfast.errors import Denied
 from handfast.protocols.exchange import Peer
 
 # Where the Peer and the connection of a request are in its ASGI scope.
 SCOPE_KEY = "handfast.visitor"
 _DER = 2
 _DEEPEST = 8
-_SHUT_OUT = {
-    State.REVOKED: "revoked",
-    State.HELD: "on hold",
-    State.EXPIRED: "expired",
-}
 
 
 def _nothing() -> None:
@@ -97,24 +92,33 @@ def _extension(peer: Peer) -> Mapping[str, Any]:
 
 
 def require_standing(authority: Authority, peer: Peer) -> None:
-    """Raise Denied when the peer's certificate was revoked, put on hold or has expired since it connected.
+    """Raise Denied when the peer's certificate, or a CA above it, was revoked, put on hold or has expired since.
 
-    Asked at each request, so that a connection that was kept alive does not outlive its certificate. A certificate
-    that is not on record passes: it proves nothing to us, and whoever asks for more authenticates it.
+    Asked at each request, so that a connection that was kept alive does not outlive its certificate; one point read for
+    each certificate below the root. One that is not on record passes: it proves nothing to us, and whoever asks for
+    more authenticates it.
     """
-    certificate = peer.certificate
-    if certificate is None:
-        return
-    if authority.clock() > certificate.not_valid_after_utc:
-        raise _denied("expired")
-    try:
-        record = authority.find_certificate(certificate)
-    except NotFound:
-        return
-    state = record.state(authority.clock())
-    if state in _SHUT_OUT:
-        raise _denied(_SHUT_OUT[state])
+    now = authority.clock()
+    for certificate in peer.chain:
+        whose = "the certificate that you presented" if certificate is peer.certificate else "the CA above you"
+        if now > certificate.not_valid_after_utc:
+            raise _denied(f"{whose} is expired")
+        if certificate.issuer == certificate.subject:
+            return
+        word = _revoked(authority, certificate)
+        if word:
+            raise _denied(f"{whose} is {word}")
 
 
-def _denied(word: str) -> Denied:
-    return Denied(f"the certificate that you presented is {word}", hint="enroll anew, with a new key")
+def _revoked(authority: Authority, certificate: x509.Certificate) -> str:
+    """`revoked`, `on hold`, or nothing. CAs that followed one another may have one name."""
+    for issuer in authority.issuers.values():
+        if issuer.certificate.subject == certificate.issuer:
+            last = authority.store.revocation(issuer.name, certificate.serial_number)
+            if last is not None and last.reason is not Reason.REMOVE_FROM_CRL:
+                return "on hold" if last.reason is Reason.CERTIFICATE_HOLD else "revoked"
+    return ""
+
+
+def _denied(words: str) -> Denied:
+    return Denied(words, hint="enroll anew, with a new key")

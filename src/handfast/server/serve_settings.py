@@ -48,6 +48,7 @@ class ServeSettings:
     idle_timeout: timedelta = _DEFAULTS.idle
     stop_timeout: timedelta = _DEFAULTS.grace
     largest_body: int = _DEFAULTS.largest_api_body
+    log_requests: bool = False
 
     def plan(self, *, listen: str | None, http: str | None, names: Sequence[str], metrics: str | None = None) -> Plan:
         """What to serve; what was given on the command line goes before the settings. Raises ConfigError."""

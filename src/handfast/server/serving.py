@@ -137,6 +137,7 @@ class Serving:
             feed=Feed(self.service, self.workers, self.health) if is_secure else None,
             metrics=self.metrics,
             shows_metrics=shows_metrics,
+            logs_requests=self.service.settings.serve.log_requests,
         )
 
     def _counter(self, path: str) -> Callable[[], None]:

@@ -91,6 +91,9 @@ SETTINGS = (
     Setting("notices.recipients", "list of texts", "[]", "who gets mail"),
     Setting("notices.networks", "list of texts", "[]", "private networks in which webhooks and the mail server may be"),
     Setting("notices.ahead", "list of lifetimes", '["30d", "7d", "1d"]', "how long before its end one is told of"),
+    Setting(
+        "serve.log_requests", "true or false", "false", "a line in the log for each request that a handler answered"
+    ),
     Setting("profiles.NAME", "table", "", "a kind of certificate of one's own, or a built-in one changed"),
     Setting("profiles.NAME.allowed_names", "list of texts", "", "the names that the profile certifies, with stars"),
     Setting(
@@ -272,6 +275,7 @@ _SERVE_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "idle_timeout": _lifetime,
     "stop_timeout": _lifetime,
     "largest_body": _number,
+    "log_requests": _switch,
 }
 
 

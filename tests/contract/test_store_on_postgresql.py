@@ -9,7 +9,7 @@ import pytest
 
 from handfast.ca.audit import verify_chain
 from handfast.ca.records import Listing
-from handfast.errors import ConfigError, Conflict, Unavailable
+from handfast.errors import ConfigError, Conflict, Malformed, Unavailable
 from handfast.prove.process import wait_until
 from handfast.stores.postgresql import open_store
 from handfast.stores.sql import SqlStore
@@ -113,6 +113,23 @@ def test_a_server_that_is_not_there_is_named_without_the_password() -> None:
         open_store("//me:secret-word@127.0.0.1:1/handfast")
     assert "secret-word" not in str(caught.value) + caught.value.hint
     assert "127.0.0.1:1/handfast" in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["se%zzcret", "secret/word", "secret:word@x:y"])
+def test_a_password_that_breaks_the_url_is_not_shown(password: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_store(f"//me:{password}@127.0.0.1/handfast")
+    assert "cret" not in str(caught.value) + caught.value.hint
+
+
+def test_what_is_no_text_harms_only_who_sent_it(postgresql_server: Server) -> None:
+    store = open_store(place(postgresql_server.new_database()))
+    with pytest.raises(Malformed):
+        store.by_name("a\0b")
+    with pytest.raises(Malformed):
+        store.begin([a_record(1, label="a\0b")])
+    assert store.begin([a_record(1)]) == [1]
+    store.close()
 
 
 def test_a_later_schema_is_named(postgresql_server: Server) -> None:

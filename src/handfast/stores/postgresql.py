@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from handfast.errors import ConfigError, Conflict, HandfastError, Unavailable
+from handfast.errors import ConfigError, Conflict, HandfastError, Malformed, Unavailable
 from handfast.stores.copying import fill
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
@@ -55,18 +55,29 @@ def _conninfo(location: str) -> tuple[str, str]:
     """What libpq connects by, and the schema."""
     try:
         parts = urlsplit(f"postgresql:{location}")
-    except ValueError as error:
-        raise ConfigError(f"the store's location is no URL: {error}", hint=_EXAMPLE) from None
+        _ = parts.port  # looked at by urlsplit only when it is asked for
+    except ValueError:
+        # Whatever it says may be a part of the password.
+        raise ConfigError("the store's location is no URL", hint=_EXAMPLE) from None
     query = dict(parse_qsl(parts.query))
     schema = query.pop("schema", "")
+    if parts.netloc.count("@") > 1:
+        # libpq would take what follows the first one for the host, and show it.
+        raise ConfigError("the store's location has more than one @", hint=_EXAMPLE)
     if not location.startswith("//") or not parts.path.strip("/"):
         raise ConfigError("the store's location names no database", hint=_EXAMPLE)
     if schema and not schema.replace("_", "").isalnum():
         raise ConfigError(f"{schema!r} cannot be the name of a schema", hint="use letters, digits and _")
-    return urlunsplit(parts._replace(query=urlencode(query))), schema
+    conninfo = urlunsplit(parts._replace(query=urlencode(query)))
+    psycopg = _psycopg()
+    try:
+        psycopg.conninfo.conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        raise ConfigError("the store's location is none that PostgreSQL understands", hint=_EXAMPLE) from None
+    return conninfo, schema
 
 
-_EXAMPLE = 'write store = "postgresql://handfast@db.example.org/handfast"'
+_EXAMPLE = 'write store = "postgresql://handfast@db.example.org/handfast"; @ / # % in a password are %40 %2F %23 %25'
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +240,7 @@ class PostgresqlDatabase:
                 for entry in entries:
                     entry.result = entry.job.run(_Cursor(cursor))
             connection.execute("COMMIT")
-        except (_psycopg().IntegrityError, HandfastError) as error:
+        except (_psycopg().IntegrityError, _psycopg().DataError, HandfastError) as error:
             connection.execute("ROLLBACK")
             if len(entries) > 1:
                 return False
@@ -247,7 +258,7 @@ class PostgresqlDatabase:
                     cursor.execute("SAVEPOINT job")
                     try:
                         entry.result = entry.job.run(_Cursor(cursor))
-                    except (_psycopg().IntegrityError, HandfastError) as error:
+                    except (_psycopg().IntegrityError, _psycopg().DataError, HandfastError) as error:
                         cursor.execute("ROLLBACK TO job")
                         entry.error = self._error_of(entry.job, error)
                     cursor.execute("RELEASE job")
@@ -270,6 +281,8 @@ class PostgresqlDatabase:
     def _error_of(self, job: _Job, error: Exception) -> HandfastError:
         if isinstance(error, HandfastError):
             return error
+        if isinstance(error, _psycopg().DataError):
+            return _no_text(error)
         return Conflict(job.conflict, hint="look at what is on record: handfast list")
 
     @contextmanager
@@ -280,6 +293,8 @@ class PostgresqlDatabase:
         except psycopg.OperationalError as error:
             msg = f"the store {self._place()} does not answer: {_first_line(error)}"
             raise Unavailable(msg, hint=_TRY_AGAIN) from None
+        except psycopg.DataError as error:
+            raise _no_text(error) from None
         except psycopg.Error as error:
             msg = f"the store {self._place()} refuses: {_first_line(error)}"
             raise ConfigError(msg, hint="see that the user owns the tables, and that nobody changed them") from None
@@ -304,6 +319,10 @@ def _begin(connection: "psycopg.Connection[Any]") -> "psycopg.Connection[Any]":
 def _end(connection: "psycopg.Connection[Any]") -> None:
     """Whatever was going on in it: the server undoes what was not committed."""
     connection.close()
+
+
+def _no_text(error: Exception) -> HandfastError:
+    return Malformed(f"the store cannot keep this: {_first_line(error)}", hint="leave out the octet zero")
 
 
 def _first_line(error: Exception) -> str:

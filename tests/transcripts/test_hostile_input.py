@@ -67,6 +67,19 @@ CASES = (
     "issuer install nothing issued/alice/cert.pem", ("issuer import issuing --certificate issued/alice/cert.pem "
     "--private-key issued/alice/key.pem"), "issuer request new-one --subject CN= --no-passphrase", "crl nobody",
     "crl --ca nowhere", "audit-log", "audit-log nosuch", "profiles --nosuch",
+    # who may ask
+    "requester", "requester add", "requester add x", "requester add x --role king", "requester add x --role approver",
+    "requester add 'a b' --role auditor --token", "requester add operator --role auditor --token",
+    "requester add x --role requester --token", "requester add x --role requester --profile nosuch --any-name --token",
+    "requester add x --role requester --profile server --token --name '*'",
+    "requester add x --role requester --profile server --token --name '*.x.example' --any-name",
+    "requester add x --role auditor --certificate absent.pem", "requester add x --role auditor --certificate noise.bin",
+    "requester add x --role auditor --certificate ca/certificates/issuing.pem", "requester credential nobody --token",
+    "requester credential x", "requester remove nobody", "token", "token new", "token new cam",
+    "token new -p nosuch cam",
+    "token new -p issuing cam", "token new -p device ''", "token new -p device 'a@@b'",
+    "token new -p device cam --expires never", "token new -p device cam --expires 1y", "token revoke nosuch",
+    "approvals", "approvals approve nosuch", "approvals reject nosuch", "approvals approve '\x1b[31m'",
     # config and prove
     "config nosuch www.example.org", "config nginx", "config nginx www.example.org",
     "config nginx 'not a host' --out d",

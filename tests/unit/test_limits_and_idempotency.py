@@ -10,6 +10,8 @@ from handfast.ca.answers import AnswerKey
 from handfast.ca.limits import Limits, Rate, parse_rate
 from handfast.ca.policy import OPERATOR
 from handfast.errors import ConfigError, Conflict, RateLimited
+from handfast.pki.profile import BUILT_IN
+from handfast.server.settings import parse_settings
 from handfast.stores.sqlite import open_store
 from tests.requesting import NOW, World, a_world
 
@@ -30,6 +32,32 @@ def test_a_rate_is_read(text: str, rate: Rate) -> None:
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_rate(text)
+
+
+def test_handfast_toml_says_limits_and_approvals() -> None:
+    text = '[limits]\nper_requester = "100/1m"\nper_profile = ""\n[profiles.server]\napprovals = 2'
+    found = parse_settings(text)
+    assert found.limits == Limits(per_requester=Rate(100, MINUTE))
+    assert found.approvals == {"server": 2}
+    assert found.profiles["server"] == BUILT_IN["server"], "that others must agree does not change the certificate"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[limits]\nper_day = "1/1d"',
+        "[limits]\nper_requester = 100",
+        '[limits]\nper_requester = "100"',
+        "limits = 1",
+        "[profiles.server]\napprovals = -1",
+        "[profiles.server]\napprovals = 21",
+        "[profiles.server]\napprovals = true",
+        '[profiles.server]\napprovals = "1"',
+    ],
+)
+def test_limits_and_approvals_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_settings(text)
 
 
 def test_the_limit_is_had_and_one_more_is_not_until_the_next_window() -> None:

@@ -114,6 +114,15 @@ def test_what_is_revoked_held_expired_or_foreign_proves_nothing() -> None:
         world.authority.authenticate(by(other))
 
 
+def test_a_ca_proves_nothing_and_is_nobodys_credential() -> None:
+    world = a_world()
+    below = world.issue("Below", profile="issuing", names=(), key=NEW_KEY).certificate
+    with pytest.raises(Unauthenticated, match="is a CA"):
+        world.authority.authenticate(by(below))
+    with pytest.raises(Conflict, match="is a CA"):
+        world.add("carol", "administrator", certificate=below)
+
+
 def test_a_removed_requester_is_nobody_at_once() -> None:
     world = a_world()
     world.add("carol", "administrator", secret="hfr_carol's")

@@ -1,5 +1,6 @@
 """Who asks? By a certificate of this authority, a long random secret or a one-time token; looked up each time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NoReturn
@@ -13,6 +14,7 @@ from handfast.ca.records import State
 from handfast.ca.requesters import SECRET_PREFIX, Presented, secret_digest
 from handfast.ca.tokens import TOKEN_PREFIX
 from handfast.errors import Unauthenticated
+from handfast.pki.profile import Profile
 from handfast.pki.serial import serial_text
 
 _LONGEST_SECRET = 256
@@ -31,16 +33,20 @@ class Credentials:
     secret: str | None = field(default=None, repr=False)
 
 
-def authenticate(credentials: Credentials, store: Store, *, now: datetime) -> Requester:
-    """Who that is. Raises Unauthenticated, also for what is revoked, held or expired. One point read."""
+def authenticate(
+    credentials: Credentials, store: Store, *, now: datetime, profiles: Mapping[str, Profile]
+) -> Requester:
+    """Who that is. Raises Unauthenticated, also for what is revoked, held, expired or a CA's. One point read."""
     if credentials.secret is not None:
         return _by_secret(credentials.secret, credentials.user, store, now)
     if credentials.certificate is not None:
-        return _by_certificate(credentials.certificate, store, now)
+        return _by_certificate(credentials.certificate, store, now, profiles)
     raise Unauthenticated("this needs a certificate, a secret or a token, and none is there", hint=_HINT)
 
 
-def _by_certificate(certificate: x509.Certificate, store: Store, now: datetime) -> Requester:
+def _by_certificate(
+    certificate: x509.Certificate, store: Store, now: datetime, profiles: Mapping[str, Profile]
+) -> Requester:
     presented = store.requesters.by_certificate(certificate.fingerprint(hashes.SHA256()))
     if presented is None:
         msg = f"this authority did not issue the certificate {serial_text(certificate.serial_number)}"
@@ -49,6 +55,10 @@ def _by_certificate(certificate: x509.Certificate, store: Store, now: datetime) 
     if state is not State.VALID:
         msg = f"the certificate {serial_text(presented.record.serial)} of {presented.record.label} is {state}"
         raise Unauthenticated(msg, hint="enroll again, with a token or with the help of the operator of the CA")
+    profile = profiles.get(presented.record.profile)
+    if profile is not None and profile.is_ca:
+        # Who holds a CA's key speaks for many, and is nobody among them.
+        raise Unauthenticated(f"{presented.record.label} is a CA, and asks for nothing itself", hint=_HINT)
     return _holder(presented)
 
 

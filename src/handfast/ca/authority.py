@@ -117,7 +117,7 @@ class Authority:
 
     def authenticate(self, credentials: Credentials) -> Requester:
         """Who that is, by one point read. Raises Unauthenticated, also for what is revoked, held or expired."""
-        return authenticating.authenticate(credentials, self.store, now=self.clock())
+        return authenticating.authenticate(credentials, self.store, now=self.clock(), profiles=self.profiles)
 
     def enroll(self, order: Order) -> Issued | Pending:
         """Issue, or wait until as many others agree as the profile asks for: then ask again with the same order.

@@ -156,6 +156,8 @@ class Office:
         if state is not State.VALID or record.fingerprint is None:
             msg = f"the certificate {serial_text(record.serial)} of {record.label} is {state}"
             raise Conflict(msg, hint="give one that is valid: handfast issue NAME --profile client")
+        if record.profile in self.profiles and self.profiles[record.profile].is_ca:
+            raise Conflict(f"{record.label} is a CA, and no requester", hint="give a certificate of the profile client")
         return _credential(name, CredentialKind.CERTIFICATE, record.fingerprint, serial_text(record.serial), now)
 
     def _profile(self, name: str) -> None:

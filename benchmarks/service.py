@@ -1,0 +1,163 @@
+"""Certificates from a running service over keep-alive HTTPS: how many durable issues one second of its CPU gives.
+
+The bar: at least 1,500, ahead of everything that stores, and flat from 1,000 to 1,000,000 on record."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from benchmarks import _cfssl, _step
+from benchmarks._clients import join
+from benchmarks._measure import cost_of, handfast
+from benchmarks._report import Table
+from benchmarks.store import fill
+from handfast.keys.generate import generate_key
+from handfast.pki.csr import build_request
+from handfast.pki.keys import KeyKind
+from handfast.pki.names import parse_names
+from handfast.pki.subject import parse_subject
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_WARMING = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server under load. address: where it speaks TLS. root: what its clients trust, in PEM."""
+
+    process: "subprocess.Popen[bytes]"
+    address: tuple[str, int]
+    root: Path
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far, with all of its threads."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory(self) -> float:
+        """The most that was resident so far, in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def measure(folder: Path, *, quick: bool) -> list[Table]:
+    """Ours with a growing store, then the peers that are on PATH."""
+    count = 400 if quick else 4000
+    table = Table("Issues per second of the server's CPU", ("who", "on record", "1 client", "16 clients", "MiB"))
+    for stored in (0, 1000) if quick else (1_000, 10_000, 100_000, 1_000_000):
+        place = folder / f"ours-{stored}"
+        place.mkdir()
+        with ours(place, stored) as (server, header):
+            rates = [rate(server, place, est_requests(count, header), clients) for clients in (1, 16)]
+            table.add("handfast serve, EST, SQLite", f"{stored:,}", *(f"{one:,.0f}" for one in rates), _mib(server))
+    for name, program, peer, ask in (
+        ("CFSSL, SQLite", "cfssl", _cfssl.serving, _cfssl.requests),
+        ("step-ca, Badger", "step-ca", _step.serving, _step.requests),
+    ):
+        if shutil.which(program) is None:
+            table.notes.append(f"{program} is not on PATH: not measured.")
+            continue
+        place = folder / program
+        place.mkdir()
+        with peer(place) as (process, address, root):
+            server = Server(process, address, root)
+            rates = [rate(server, place, ask(place, csrs(count + _WARMING)), clients) for clients in (1, 16)]
+            table.add(name, "few", *(f"{one:,.0f}" for one in rates), _mib(server))
+    table.notes.append("Each client waits for its answer before it asks again. Keys are P-256, made before.")
+    return [table]
+
+
+def _mib(server: Server) -> str:
+    return f"{server.memory():.0f}"
+
+
+def rate(server: Server, place: Path, requests: list[bytes], clients: int) -> float:
+    """Answers per second of CPU; the first requests are for warming up."""
+    _ask(server, place, requests[:_WARMING], clients)
+    before = server.cpu()
+    done = _ask(server, place, requests[_WARMING:], clients)
+    spent = server.cpu() - before
+    good = done["statuses"].get("200", 0) + done["statuses"].get("201", 0)
+    if good != len(requests) - _WARMING:
+        sys.exit(f"not every request was answered with a certificate: {done['statuses']}")
+    return float(good) / spent
+
+
+def _ask(server: Server, place: Path, requests: list[bytes], clients: int) -> dict[str, dict[str, int]]:
+    plan, data = place / "plan.json", place / "requests.bin"
+    data.write_bytes(join(requests))
+    plan.write_text(
+        json.dumps({"address": server.address, "root": str(server.root), "requests": str(data), "clients": clients})
+    )
+    told = subprocess.run([sys.executable, "-m", "benchmarks._clients", str(plan)], capture_output=True, check=True)
+    document: dict[str, dict[str, int]] = json.loads(told.stdout)
+    return document
+
+
+def csrs(count: int) -> Iterator[tuple[str, bytes]]:
+    """A name and a CSR in DER for each."""
+    stamp = time.time_ns()
+    for number in range(count):
+        name = f"d{stamp:x}-{number}.example.org"
+        key = generate_key(KeyKind.P256)
+        request = build_request(key, subject=parse_subject(f"CN={name}"), names=parse_names([name]))
+        yield name, request.public_bytes(Encoding.DER)
+
+
+def est_requests(count: int, header: str) -> list[bytes]:
+    """As a client of EST sends them."""
+    found = []
+    for _, der in csrs(count + _WARMING):
+        body = base64.b64encode(der)
+        head = (
+            "POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pkcs10\r\n"
+            f"Authorization: {header}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        found.append(head.encode() + body)
+    return found
+
+
+@contextmanager
+def ours(place: Path, stored: int) -> Iterator[tuple[Server, str]]:
+    """The service with so many certificates on record, and a requester's Authorization header."""
+    ca = place / "ca"
+    cost_of(handfast("init", str(ca), "--no-passphrase", "--name", "Benchmark CA"))
+    if stored:
+        fill(ca / "ca.sqlite", stored)
+    told = subprocess.run(
+        handfast("requester", "add", "fleet", "--ca", str(ca), "--role", "requester", "--profile", "device",
+                 "--any-name", "--token", "--json"),
+        capture_output=True, check=True,
+    )  # fmt: skip
+    secret = json.loads(told.stdout)["secret"]
+    header = "Basic " + base64.b64encode(f"fleet:{secret}".encode()).decode()
+    command = handfast("serve", "--ca", str(ca), "--listen", "127.0.0.1:0", "--http", "", "--json")
+    with (place / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+    try:
+        port = int(_first_document(process)["https"].rpartition(":")[2])
+        yield Server(process, ("127.0.0.1", port), ca / "certificates" / "root.pem"), header
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _first_document(process: "subprocess.Popen[bytes]") -> dict[str, str]:
+    text = b""
+    assert process.stdout is not None
+    for line in process.stdout:
+        text += line
+        if line.startswith(b"}"):
+            document: dict[str, str] = json.loads(text)
+            return document
+    sys.exit("the service did not start")

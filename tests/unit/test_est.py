@@ -169,11 +169,21 @@ def test_a_device_renews_its_certificate_for_the_same_key_and_for_a_new_one(auth
         assert authority.find_certificate(new).replaces == old.record.serial
 
 
-@pytest.mark.parametrize("asked", [("CN=cam-8", "cam-7.example.org"), ("CN=cam-7", "cam-8.example.org"), ("CN=cam-7",)])
+@pytest.mark.parametrize(
+    "asked", [("CN=cam-8", "cam-7.example.org"), ("CN=cam-7", "cam-8.example.org"), ("CN=cam-7", "cam-7")]
+)
 def test_a_device_does_not_become_another_one(authority: Authority, asked: tuple[str, ...]) -> None:
     old = issued(authority, "CN=cam-7", "cam-7.example.org")
 
     assert ask(authority, "simplereenroll", csr(*asked), by=peer(old.certificate)).status == 403
+
+
+def test_a_request_without_names_keeps_those_of_the_certificate(authority: Authority) -> None:
+    old = issued(authority, "CN=cam-7", "cam-7.example.org")
+
+    (new,) = certificates_in(ask(authority, "simplereenroll", csr(), by=peer(old.certificate)))
+
+    assert authority.find_certificate(new).names == old.record.names
 
 
 def test_a_device_gets_nothing_by_enrolling_with_its_certificate(authority: Authority) -> None:

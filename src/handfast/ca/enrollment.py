@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -39,6 +40,7 @@ class Label:
 class Enrollment:
     """labels: by name; the name of a profile is a label too. profile: where a request has no label.
 
+    retry_after: how soon a request that waits for approval may come again, at the latest.
     decrypt_keys: by their identifiers, the AES keys that generated keys can be encrypted for; shared beforehand.
     """
 
@@ -46,5 +48,6 @@ class Enrollment:
     is_wrapped: bool = True
     channel_binding: ChannelBinding = ChannelBinding.VERIFY
     csr_attributes: CsrAttributes = CsrAttributes.BOTH
+    retry_after: timedelta = timedelta(seconds=60)
     labels: Mapping[str, Label] = field(default_factory=dict)
     decrypt_keys: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)

@@ -29,9 +29,9 @@ def simple_reenroll(request: Request, authority: Authority) -> Response:
     return _answer(renewing_order(one, authority), one, authority)
 
 
-def pending_response(pending: Pending) -> Response:
+def pending_response(pending: Pending, authority: Authority) -> Response:
     """Come again with the same request. Without a body, which some clients cannot skip."""
-    return Response(status=202, headers=retry_after(pending.retry_after))
+    return Response(status=202, headers=retry_after(min(pending.retry_after, authority.enrollment.retry_after)))
 
 
 def enrolling_order(one: Asked, authority: Authority) -> Order:
@@ -47,13 +47,13 @@ def enrolling_order(one: Asked, authority: Authority) -> Order:
 def _answer(order: Order, one: Asked, authority: Authority) -> Response:
     issued = authority.enroll(order)
     if isinstance(issued, Pending):
-        return pending_response(issued)
+        return pending_response(issued, authority)
     return certificates_response((issued.certificate,), is_wrapped=one.place.is_wrapped)
 
 
 def _bonded(csr: CertificateRequest, bond: Bond) -> tuple[x509.Name, tuple[Name, ...]]:
-    """The token's names, unless the request asks for others: then the authority says which it may not have."""
-    names = bond.names if set(csr.names) <= set(bond.names) else csr.names
+    """All names of the token for a request without any; the authority says which of those in it it may not have."""
+    names = csr.names or bond.names
     if list(csr.subject) or not bond.common_names:
         return csr.subject, names
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, bond.common_names[0])]), names
@@ -94,7 +94,8 @@ def renewing_order(one: Asked, authority: Authority) -> Order:
 
 
 def _is_same(csr: CertificateRequest, record: CertificateRecord) -> bool:
-    return format_subject(csr.subject) == record.subject and set(csr.names) == set(record.names)
+    """A request without names is the same too: many clients make one, since the names came from the authority."""
+    return format_subject(csr.subject) == record.subject and (not csr.names or set(csr.names) == set(record.names))
 
 
 def _owned(one: Asked, authority: Authority) -> CertificateRecord:

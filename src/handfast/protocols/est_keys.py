@@ -39,7 +39,7 @@ def server_key_generation(request: Request, authority: Authority) -> Response:
     key = authority.randomness.new_key(_kind(order, authority.profile(order.profile)))
     issued = authority.enroll(_for_key(order, key))
     if isinstance(issued, Pending):
-        return pending_response(issued)
+        return pending_response(issued, authority)
     data, media_type = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), _KEY_TYPE
     if recipient is not None:
         issuer = authority.issuer(issued.record.issuer)

@@ -1,14 +1,16 @@
 """The settings below [est]: labels, the spelling of answers, channel binding."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from handfast.ca.enrollment import ChannelBinding, CsrAttributes, Enrollment, Label
-from handfast.errors import ConfigError
+from handfast.errors import ConfigError, Malformed
+from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.nearest import nearest
 from handfast.protocols.est_messages import OPERATIONS
 
-_KNOWN = ("profile", "wrap", "channel_binding", "csrattrs", "labels", "decrypt_keys")
+_KNOWN = ("profile", "wrap", "channel_binding", "csrattrs", "retry_after", "labels", "decrypt_keys")
 _AES_KEYS = frozenset({16, 24, 32})
 
 
@@ -23,6 +25,7 @@ def parse_est(key: str, value: object) -> Enrollment:
         is_wrapped=wrap,
         channel_binding=ChannelBinding(_choice(f"{key}.channel_binding", table, ChannelBinding.VERIFY)),
         csr_attributes=CsrAttributes(_choice(f"{key}.csrattrs", table, CsrAttributes.BOTH)),
+        retry_after=_lifetime(f"{key}.retry_after", table.get("retry_after", "60s")),
         labels={name: _label(f"{key}.labels.{name}", name, one, wrap=wrap) for name, one in labels.items()},
         decrypt_keys=_decrypt_keys(f"{key}.decrypt_keys", table.get("decrypt_keys", [])),
     )
@@ -75,6 +78,13 @@ def _text(key: str, value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{key} must be a text", hint='write it in quotes: "..."')
     return value
+
+
+def _lifetime(key: str, value: object) -> timedelta:
+    try:
+        return parse_lifetime(_text(key, value))
+    except Malformed as malformed:
+        raise ConfigError(f"{key}: {malformed.message}", hint=malformed.hint) from None
 
 
 def _flag(key: str, value: object) -> bool:

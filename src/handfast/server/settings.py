@@ -78,6 +78,7 @@ SETTINGS = (
     Setting("est.channel_binding", "text", '"verify"', "a challengePassword: verify, require, or ignore"),
     Setting("est.csrattrs", "text", '"both"', "what clients are told to ask for: both, plain (no template), none"),
     Setting("est.decrypt_keys", "list of texts", "[]", "ID:KEY in hex: AES keys that generated keys are encrypted for"),
+    Setting("est.retry_after", "lifetime", '"60s"', "how soon whoever waits for approval may ask again, at the latest"),
     Setting("est.labels.LABEL.profile", "text", "LABEL", "what is issued below /.well-known/est/LABEL"),
     Setting("est.labels.LABEL.wrap", "yes or no", "true", "answers in lines, as est.wrap, below this label"),
     Setting("journal.directory", "text", '"journal"', "where restore finds what was issued since a backup"),

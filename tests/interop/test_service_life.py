@@ -193,9 +193,21 @@ def test_when_all_places_are_taken_an_idle_connection_makes_room(tmp_path: Path)
         standing = [http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE) for _ in range(4)]
         assert [get(one, "/health/live")[0] for one in standing] == [200] * 4
 
-        newcomer = http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE)
+        newcomers = [http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE) for _ in range(4)]
 
-        assert get(newcomer, "/health/live")[0] == 200
+        assert [get(one, "/health/live")[0] for one in newcomers] == [200] * 4
+        first = standing[0].sock
+        assert first is not None
+        assert first.recv(1) == b""
+
+
+def test_when_all_places_are_taken_by_unfinished_handshakes_the_oldest_makes_room(tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca", '[serve]\nconnections = 4\nhandshake_timeout = "1h"\n')
+    with running(tmp_path / "ca", workplace=tmp_path) as service, ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(socket.create_connection(("localhost", service.https), timeout=PATIENCE))
+
+        assert get(service.connection(), "/health/live")[0] == 200
 
 
 def test_systemd_is_told_of_each_state(short_path: Path, tmp_path: Path) -> None:

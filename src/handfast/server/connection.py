@@ -44,6 +44,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config=terms.config, server_state=terms.state, app_state={}, _loop=loop)
         self.terms = terms
         self.is_up = False
+        self.idle_since = 0.0
         self._gone = gone
         self._head_size = 0
         self._in_head = False
@@ -55,6 +56,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """The handshake is over: who is it?"""
         self.is_up = True
+        self.idle_since = self.loop.time()
         super().connection_made(transport)
         self._corked = Corked(transport, self.loop)
         self.transport = self._corked  # type: ignore[assignment]  # it stands in for a transport
@@ -124,6 +126,11 @@ class Connection(HttpToolsProtocol):
             self._the_long_way()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """The end of an answer."""
+        self.idle_since = self.loop.time()
+        super().on_response_complete()
+
     def _quick_route(self) -> Quick | None:
         """Only between two requests, in HTTP/1.1, and for whoever has no certificate that is to be looked up."""
         terms = self.terms
@@ -137,6 +144,7 @@ class Connection(HttpToolsProtocol):
         self._quick = None
         self._unwatch()
         self._corked.write_whole(answer)
+        self.idle_since = self.loop.time()
         self.server_state.total_requests += 1
         if not self.parser.should_keep_alive():
             self.transport.close()

@@ -16,6 +16,9 @@ from handfast.tls.context import RotatingContext
 
 # Between two looks at connections that are to end: nobody waits for this one but a stop.
 _LOOK = 0.05
+# How soon it is looked again for a connection that makes room, and how long a handshake may take when room is wanted.
+_AGAIN = 0.25
+_FAIR = 1.0
 # How long a connection may take to say goodbye.
 _FAREWELL = 3.0
 
@@ -46,7 +49,7 @@ class Listener:
     room: asyncio.Semaphore
     context: RotatingContext | None = None
     _accepting: "asyncio.Task[None] | None" = None
-    _arriving: "set[asyncio.Task[None]]" = field(default_factory=set)
+    _arriving: "dict[asyncio.Task[None], float]" = field(default_factory=dict)
 
     def start(self) -> None:
         """Accept from now on."""
@@ -89,9 +92,7 @@ class Listener:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            if self.room.locked():
-                self._make_room()
-            await self.room.acquire()
+            await self._place()
             try:
                 raw, _ = await loop.sock_accept(self.listening)
             except OSError as error:
@@ -104,15 +105,31 @@ class Listener:
                 self.room.release()
                 raise
             task = asyncio.create_task(self._arrive(raw))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
+            self._arriving[task] = loop.time()
+            task.add_done_callback(lambda done: self._arriving.pop(done, None))
+
+    async def _place(self) -> None:
+        """A place for one more: where none is free, others are asked to make room, again and again."""
+        while True:
+            if self.room.locked():
+                self._make_room()
+            try:
+                async with asyncio.timeout(_AGAIN):
+                    await self.room.acquire()
+                return
+            except TimeoutError:
+                continue
 
     def _make_room(self) -> None:
-        """End the connection that idles longest, rather than let a newcomer wait for it."""
-        for connection in self.state.connections:
-            if isinstance(connection, Connection) and connection.is_idle() and not connection.transport.is_closing():
-                connection.transport.close()
-                return
+        """End the connection that idles longest, or else the slowest handshake, rather than let a newcomer wait."""
+        idle = [one for one in self.state.connections if isinstance(one, Connection) and one.is_idle()]
+        idle = [one for one in idle if not one.transport.is_closing()]
+        if idle:
+            min(idle, key=lambda one: one.idle_since).transport.close()
+            return
+        oldest = min(self._arriving, key=self._arriving.__getitem__, default=None)
+        if oldest is not None and self._arriving[oldest] < asyncio.get_running_loop().time() - _FAIR:
+            oldest.cancel()
 
     async def _arrive(self, raw: socket.socket) -> None:
         """Bring the connection up; its place is free again when it ends."""

@@ -99,7 +99,10 @@ class Serving:
 
     def _listeners(self) -> list[Listener]:
         routes, state, limits = protocol_routes(), ServerState(), self.plan.limits
-        room = asyncio.Semaphore(limits.connections)
+        # Each listener holds a place for whoever comes next.
+        room = asyncio.Semaphore(
+            limits.connections + sum(map(bool, (self.plan.https, self.plan.http, self.plan.metrics)))
+        )
 
         def visitor(address: str, secured: Any) -> Visitor:
             met = visitor_of(address, secured, known_issuers(self.service))

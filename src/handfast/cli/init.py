@@ -15,7 +15,7 @@ from handfast.cli._session import DEFAULT_CA
 from handfast.errors import ConfigError
 from handfast.pki.keys import KeyKind
 from handfast.pki.lifetime import parse_lifetime
-from handfast.server.founding import Plan, create_authority
+from handfast.server.founding import Plan, create_authority, default_settings
 
 SECTION = "Start here"
 
@@ -25,6 +25,7 @@ SECTION = "Start here"
         "handfast init",
         "handfast init /srv/ca --name Example --subject O=Example,C=DE",
         "handfast init --passphrase-file secret.txt --key p384",
+        "handfast init --store postgresql://handfast@db.example.org/handfast",
         "handfast init --certificate chain.pem --private-key ca.key",
         "handfast init --subordinate --name Example",
     )
@@ -41,6 +42,7 @@ SECTION = "Start here"
               help="Bring an existing CA along: its certificate and those above it.")  # fmt: skip
 @click.option("--private-key", metavar="FILE", help="The key of that CA.")
 @click.option("--subordinate", is_flag=True, help="A CA below somebody else's: write a request for it.")
+@click.option("--store", default="", metavar="KIND:PLACE", help="Where it keeps its records [sqlite:ca.sqlite].")
 @authority_options
 @json_option
 def command(
@@ -54,6 +56,7 @@ def command(
     certificates: tuple[str, ...],
     private_key: str | None,
     subordinate: bool,
+    store: str,
     as_json: bool,
 ) -> None:
     """Make a root CA, an issuing CA below it, and their first revocation lists.
@@ -69,6 +72,7 @@ def command(
         key_kind=KeyKind(key_kind),
         root_lifetime=parse_lifetime(root_lifetime) if root_lifetime else None,
         issuing_lifetime=parse_lifetime(issuing_lifetime) if issuing_lifetime else None,
+        settings=default_settings(store) if store else "",
     )
     _require_nested(plan.root_lifetime, plan.issuing_lifetime)
     if subordinate or certificates or private_key:

@@ -4,6 +4,7 @@ A new authority is built in a directory beside its place and renamed into it: it
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -87,13 +88,15 @@ def build(
     return assemble(open_parts(directory, passphrase=passphrase, clock=clock))
 
 
-def default_settings() -> str:
-    """A handfast.toml that says every default, commented out."""
+def default_settings(store: str = "") -> str:
+    """A handfast.toml that says every default, commented out. store: where it is kept instead of the default."""
     lines = ["# Settings of this authority. What is commented out shows the default.", ""]
     plain = [setting for setting in SETTINGS if setting.default]
     for setting in plain:
         if "." not in setting.name:
-            lines += [f"# {setting.help}", f"#{setting.name} = {setting.default}", ""]
+            is_set = setting.name == "store" and bool(store)
+            said = f"store = {json.dumps(store)}" if is_set else f"#{setting.name} = {setting.default}"
+            lines += [f"# {setting.help}", said, ""]
     for table in dict.fromkeys(setting.name.partition(".")[0] for setting in plain if "." in setting.name):
         lines.append(f"#[{table}]")
         for setting in plain:

@@ -18,6 +18,7 @@ from handfast.pki.csr_attributes import (
     attributes_of,
 )
 from handfast.server.est_settings import parse_est
+from handfast.server.settings import parse_settings
 from tests.est_world import add_requester, as_sent, ask, basic, csr, csr_with, est_authority
 
 AUTHORITY = est_authority()
@@ -98,3 +99,9 @@ def test_the_settings_of_est_are_read() -> None:
 def test_settings_that_cannot_be_are_refused_by_name(table: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="est"):
         parse_est("est", table)
+
+
+@pytest.mark.parametrize("text", ['[est]\nprofile = "root"', '[est]\nprofile = "devise"', "[est.labels.cams]"])
+def test_a_profile_that_nobody_can_enroll_for_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="est"):
+        parse_settings(text)

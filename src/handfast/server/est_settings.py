@@ -8,6 +8,7 @@ from handfast.ca.enrollment import ChannelBinding, CsrAttributes, Enrollment, La
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.nearest import nearest
+from handfast.pki.profile import Profile
 from handfast.protocols.est_messages import OPERATIONS
 
 _KNOWN = ("profile", "wrap", "channel_binding", "csrattrs", "retry_after", "labels", "decrypt_keys")
@@ -29,6 +30,16 @@ def parse_est(key: str, value: object) -> Enrollment:
         labels={name: _label(f"{key}.labels.{name}", name, one, wrap=wrap) for name, one in labels.items()},
         decrypt_keys=_decrypt_keys(f"{key}.decrypt_keys", table.get("decrypt_keys", [])),
     )
+
+
+def require_profiles(enrollment: Enrollment, profiles: Mapping[str, Profile]) -> None:
+    """Raise ConfigError for a profile that is not there, or is a CA's, which nobody enrolls for."""
+    named = {"est.profile": enrollment.profile}
+    named |= {f"est.labels.{name}.profile": label.profile for name, label in enrollment.labels.items()}
+    usable = [name for name, profile in profiles.items() if not profile.is_ca]
+    for key, name in named.items():
+        if name not in usable:
+            raise ConfigError(f"{key} cannot be {name!r}", hint=nearest(name, usable))
 
 
 def _label(key: str, name: str, value: object, *, wrap: bool) -> Label:

@@ -16,7 +16,7 @@ from handfast.pki.issuer_identity import PublicationUrls
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import BUILT_IN, Profile, from_table
-from handfast.server.est_settings import parse_est
+from handfast.server.est_settings import parse_est, require_profiles
 from handfast.server.keeping import (
     AuditSettings,
     JournalSettings,
@@ -161,7 +161,9 @@ def _settings(table: Mapping[str, Any]) -> Settings:
     }
     found = {key: parse(key, table[key]) for key, parse in _PARSERS.items() if key in table}
     own = {name: from_table(name, value) for name, value in tables.items() if value or name not in BUILT_IN}
-    return Settings(**found, profiles={**BUILT_IN, **own}, allowed_names=allowed, approvals=approvals)
+    profiles = {**BUILT_IN, **own}
+    require_profiles(found.get("est", Enrollment()), profiles)
+    return Settings(**found, profiles=profiles, allowed_names=allowed, approvals=approvals)
 
 
 def _table(key: str, value: object) -> dict[str, Any]:

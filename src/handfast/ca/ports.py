@@ -192,6 +192,10 @@ class Store(Protocol):
         """Audit events in the order in which they were written."""
         ...
 
+    def certificate_count(self) -> int:
+        """How many certificates were ever begun."""
+        ...
+
     def last_event_id(self) -> int:
         """The id of the newest audit event; 0 when there is none."""
         ...

@@ -211,7 +211,7 @@ class IssuerRecord:
 class Listing:
     """Which certificates to list, newest first; everything given must hold.
 
-    text: a part of the subject or of a name. now: aware, what `state` is asked about. before: the cursor of the last
+    text: a part of the subject or of a name. requester: on whose account they were issued. now: aware, what `state` is asked about. before: the cursor of the last
     page. limit: how many at most.
     """
 
@@ -220,6 +220,7 @@ class Listing:
     profile: str | None = None
     issuer: str | None = None
     text: str | None = None
+    requester: str | None = None
     expires_before: datetime | None = None
     before: int | None = None
     limit: int = 50

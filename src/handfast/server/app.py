@@ -20,6 +20,7 @@ from handfast.server.peers import SCOPE_KEY, Visitor, require_standing
 from handfast.server.problems import INTERNAL_HINT, problem, problem_of
 from handfast.server.routing import Router
 from handfast.server.service import Service
+from handfast.server.tenancy import enter, tenant_of
 from handfast.server.workers import Workers
 
 Scope = MutableMapping[str, Any]
@@ -57,6 +58,7 @@ class App:
         """Answer one request. No error escapes: this is the outermost frame of the service."""
         if scope["type"] != "http":
             return
+        enter(scope)
         path: str = scope["path"]
         if self.api is not None and (path == API or path.startswith(API + "/")):
             response = await self._guarded(scope, self._below(self.api, scope, receive, send))
@@ -98,6 +100,7 @@ class App:
         body = await read_body(receive, headers, most=found.route.largest_body, within=self.limits.body)
         if body.is_gone or body.refusal is not None:
             return body.refusal
+        authority = self.service.tenant(tenant_of(scope))
         visitor: Visitor = scope[SCOPE_KEY]
         request = Request(
             method=method,
@@ -110,13 +113,14 @@ class App:
             is_secure=self.is_secure,
         )
         worker = self.desk if found.route.is_issuing else self.workers
-        return await worker.run(partial(handle, found.route, request, self.service.authority, self.metrics))
+        return await worker.run(partial(handle, found.route, request, authority, self.metrics))
 
     async def _below(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Hand on to the application that is mounted at /api, within the same bounds; None when it has answered."""
         visitor: Visitor = scope[SCOPE_KEY]
         if visitor.peer.chain:
-            await self.workers.run(partial(require_standing, self.service.authority, visitor.peer))
+            authority = self.service.tenant(tenant_of(scope))
+            await self.workers.run(partial(require_standing, authority, visitor.peer))
         limits = self.limits
         body = await read_body(receive, _headers(scope), most=limits.largest_api_body, within=limits.body)
         if body.is_gone or body.refusal is not None:

@@ -34,6 +34,8 @@ def conditions(listing: Listing) -> tuple[str, list[object]]:
     if listing.text is not None:
         pattern = f"%{_escaped(listing.text.lower())}%"
         parts.append(("(LOWER(c.subject) LIKE ? ESCAPE '!' OR LOWER(c.names) LIKE ? ESCAPE '!')", [pattern, pattern]))
+    if listing.requester is not None:
+        parts.append(("c.requester = ?", [listing.requester]))
     if listing.expires_before is not None:
         parts.append(("c.not_after < ?", [seconds(listing.expires_before)]))
     if listing.before is not None:

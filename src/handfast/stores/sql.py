@@ -224,6 +224,9 @@ class SqlStore:
             )
         )
 
+    def certificate_count(self) -> int:
+        return int(self.database.read("SELECT value FROM counter WHERE name = 'certificate'")[0][0])
+
     def last_event_id(self) -> int:
         return int(self.database.read("SELECT value FROM counter WHERE name = 'audit'")[0][0])
 

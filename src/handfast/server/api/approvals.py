@@ -1,0 +1,33 @@
+"""Approvals, over the API: what waits for other eyes."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from handfast.server.api import models, shown
+from handfast.server.api.access import Whose
+from handfast.server.api.caller import Calling
+
+router = APIRouter(tags=["approvals"])
+
+
+@router.get("/approvals")
+def list_approvals(caller: Calling, waiting: bool = True) -> dict[str, Any]:
+    """The requests that wait, or all of the last 30 days; one's own, for who cannot approve."""
+    authority, requester = caller.authority, caller.requester
+    found = authority.store.approvals.all(now=authority.clock(), waiting=waiting)
+    own = caller.whose is Whose.OWN
+    mine = [one for one in found if not own or requester.name in {one.requester, one.sponsor}]
+    return {"approvals": [shown.pending(one) for one in mine]}
+
+
+@router.post("/approvals/{transaction}/approve")
+def approve_request(caller: Calling, transaction: str) -> dict[str, Any]:
+    """Agree. Who asked cannot; each counts once."""
+    return shown.pending(caller.authority.approve(transaction, caller.requester))
+
+
+@router.post("/approvals/{transaction}/reject")
+def reject_request(caller: Calling, transaction: str, wanted: models.Rejection) -> dict[str, Any]:
+    """Reject it for ever; the requester is told why."""
+    return shown.pending(caller.authority.reject(transaction, caller.requester, wanted.reason))

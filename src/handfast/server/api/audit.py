@@ -1,0 +1,47 @@
+"""The audit log and statistics, over the API."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from handfast.server.api import shown
+from handfast.server.api.caller import Calling
+
+router = APIRouter(tags=["audit"])
+MOST = 1000
+
+
+@router.get("/audit")
+def list_events(
+    caller: Calling,
+    after: Annotated[int, Query(ge=0, le=2**62, description="The id of the last event of the page before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+) -> dict[str, Any]:
+    """Audit events in the order in which they happened. Each hash covers the event and the hash before."""
+    found = caller.authority.store.events(after=after, limit=limit)
+    return {"events": [shown.event(one) for one in found], "cursor": found[-1].id if found else after}
+
+
+@router.get("/audit/head")
+def show_head(caller: Calling) -> dict[str, Any]:
+    """The last event and its hash: what a witness remembers, to notice a cut later."""
+    store = caller.authority.store
+    last = store.last_event_id()
+    found = store.events(after=last - 1, limit=1) if last else ()
+    return {"id": last, "hash": found[0].hash.hex() if found else None}
+
+
+@router.get("/statistics")
+def show_statistics(caller: Calling) -> dict[str, Any]:
+    """How much there is. Counters only: as quick with millions on record."""
+    authority = caller.authority
+    store, now = authority.store, authority.clock()
+    return {
+        "certificates": store.certificate_count(),
+        "revocations": store.last_revocation_id(),
+        "events": store.last_event_id(),
+        "tokens": len(store.tokens.all(now=now)),
+        "approvals_waiting": len(store.approvals.all(now=now)),
+        "notices_waiting": store.notices.waiting(),
+        "requesters": len(store.requesters.all()),
+    }

@@ -1,0 +1,265 @@
+"""Certificates over the API: issued, renewed, ended, found and fetched."""
+
+import base64
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from starlette.responses import Response
+
+from handfast.ca.finding import LEAST_PREFIX
+from handfast.ca.order import Issued, Order
+from handfast.ca.records import CertificateRecord, Listing, Pending, Reason, State
+from handfast.errors import Conflict, Malformed, NotFound
+from handfast.keys.generate import random_password
+from handfast.pki import pem
+from handfast.pki.csr import CertificateRequest, parse_request
+from handfast.pki.keys import PrivateKey, PublicKey, key_identifier
+from handfast.pki.nearest import nearest
+from handfast.pki.pem import to_pem
+from handfast.pki.pkcs12 import build_pkcs12
+from handfast.pki.profile import Profile
+from handfast.pki.serial import serial_text
+from handfast.server.api import models, shown
+from handfast.server.api.access import Whose
+from handfast.server.api.answers import IdempotencyKey, once
+from handfast.server.api.caller import Caller, Calling
+
+router = APIRouter(tags=["certificates"])
+MOST = 200
+_PEM, _DER = "application/x-pem-file", "application/pkix-cert"
+
+
+class Format(StrEnum):
+    """What a certificate is fetched as."""
+
+    PEM = "pem"
+    DER = "der"
+    CHAIN = "chain"
+
+
+@router.post("/certificates", status_code=201)
+def issue_certificate(
+    caller: Calling, wanted: models.Wanted, request: Request, key: IdempotencyKey = None
+) -> JSONResponse:
+    """Issue a certificate: for the key of a CSR, or for a key that is made here and is in this answer only.
+
+    202 when others have to approve it first: ask the same again later.
+    """
+
+    def do() -> tuple[int, dict[str, Any]]:
+        made = None if wanted.csr else caller.authority.randomness.new_key(wanted.key)
+        csr = parse_request(wanted.csr.encode(), source="csr") if wanted.csr else None
+        public_key = csr.public_key if csr is not None else _public(made)
+        status, document = _enrolled(caller, _order(caller, wanted, public_key, csr))
+        if made is not None and status == 201:
+            document["key"] = to_pem(made)
+        return status, document
+
+    if wanted.csr is None and caller.authority.policy.approvals.get(wanted.profile, 0):
+        msg = f"the profile {wanted.profile} needs approvals: a key that is made here would be lost meanwhile"
+        raise Conflict(msg, hint="make the key yourself, and send a CSR")
+    return once(caller, request, key, wanted.model_dump_json().encode(), do)
+
+
+@router.get("/certificates")
+def list_certificates(
+    caller: Calling,
+    state: State | None = None,
+    profile: Annotated[str | None, Query(max_length=64)] = None,
+    issuer: Annotated[str | None, Query(max_length=64)] = None,
+    text: Annotated[str | None, Query(max_length=200, description="A part of the subject or of a name.")] = None,
+    expires_within: Annotated[
+        str | None, Query(max_length=20, description="As 30d: valid now, and over by then.")
+    ] = None,
+    cursor: Annotated[int | None, Query(ge=1, description="From the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> dict[str, Any]:
+    """A page of certificates, newest first; those that are one's own, for a requester."""
+    now = caller.authority.clock()
+    within = models.lifetime_of(expires_within)
+    page = caller.authority.search(
+        Listing(
+            now=now,
+            state=State.VALID if within is not None and state is None else state,
+            profile=profile,
+            issuer=issuer,
+            text=text,
+            requester=caller.requester.name if caller.whose is Whose.OWN else None,
+            expires_before=now + within if within is not None else None,
+            before=cursor,
+            limit=limit,
+        )
+    )
+    return {"certificates": [shown.certificate(one, now) for one in page.records], "cursor": page.cursor}
+
+
+@router.get("/certificates/{which}")
+def show_certificate(caller: Calling, which: models.Which) -> dict[str, Any]:
+    """A certificate by its serial number or the beginning of its fingerprint, in hexadecimal."""
+    return shown.certificate(_found(caller, which), caller.authority.clock())
+
+
+@router.get("/certificates/{which}/download", responses={200: {"content": {_PEM: {}, _DER: {}}}})
+def download_certificate(caller: Calling, which: models.Which, format: Format = Format.PEM) -> Response:  # noqa: A002  # the name of the parameter
+    """The certificate itself: in PEM, in DER, or in PEM with the chain after it."""
+    record = _found(caller, which)
+    certificate = _certificate(record)
+    if format is Format.DER:
+        return Response(certificate.public_bytes(Encoding.DER), media_type=_DER)
+    chain = caller.authority.issuer(record.issuer).presented_chain if format is Format.CHAIN else ()
+    return Response("".join(map(to_pem, (certificate, *chain))), media_type=_PEM)
+
+
+@router.post("/certificates/{which}/pkcs12")
+def bundle_certificate(caller: Calling, which: models.Which, wanted: models.Bundle) -> dict[str, Any]:
+    """A PKCS#12 file of the certificate, its chain and the key that is sent along; nothing of it is kept."""
+    record = _found(caller, which)
+    key = pem.one_key(wanted.key.encode(), None, source="key")
+    if key_identifier(key.public_key()) != record.key_id:
+        raise Malformed("the key does not belong to this certificate", hint="send the key that it was made for")
+    password = wanted.password or random_password()
+    issuer = caller.authority.issuer(record.issuer)
+    data = build_pkcs12(
+        key,
+        _certificate(record),
+        (issuer.certificate, *issuer.chain),
+        password=password.encode(),
+        friendly_name=record.label,
+        flavour=wanted.flavour,
+    )
+    return {"pkcs12": base64.b64encode(data).decode(), "password": None if wanted.password else password}
+
+
+@router.post("/certificates/{which}/renew", status_code=201)
+def renew_certificate(
+    caller: Calling, which: models.Which, wanted: models.Renewal, request: Request, key: IdempotencyKey = None
+) -> JSONResponse:
+    """The next certificate for the same key, subject and names. The one before stays valid."""
+    record = _found(caller, which)
+
+    def do() -> tuple[int, dict[str, Any]]:
+        return _renewed(caller, record, _certificate(record).public_key(), models.lifetime_of(wanted.lifetime))
+
+    return once(caller, request, key, wanted.model_dump_json().encode(), do)
+
+
+@router.post("/certificates/{which}/rekey", status_code=201)
+def rekey_certificate(
+    caller: Calling, which: models.Which, wanted: models.Rekey, request: Request, key: IdempotencyKey = None
+) -> JSONResponse:
+    """The next certificate for the key of a CSR, with the subject and names of the one before, which stays valid."""
+    record = _found(caller, which)
+
+    def do() -> tuple[int, dict[str, Any]]:
+        csr = parse_request(wanted.csr.encode(), source="csr")
+        return _renewed(caller, record, csr.public_key, models.lifetime_of(wanted.lifetime))
+
+    return once(caller, request, key, wanted.model_dump_json().encode(), do)
+
+
+@router.post("/certificates/{which}/revoke")
+def revoke_certificate(caller: Calling, which: models.Which, wanted: models.Revocation) -> dict[str, Any]:
+    """Revoke it for ever. It is refused from now on, and in the next CRL and OCSP answer."""
+    record = _found(caller, which)
+    changed = caller.authority.revoke(record, Reason(wanted.reason), requester=caller.requester)
+    return shown.certificate(changed, caller.authority.clock())
+
+
+@router.post("/certificates/{which}/hold")
+def hold_certificate(caller: Calling, which: models.Which) -> dict[str, Any]:
+    """Revoke it until it is released."""
+    record = _found(caller, which)
+    return shown.certificate(caller.authority.hold(record, requester=caller.requester), caller.authority.clock())
+
+
+@router.post("/certificates/{which}/release")
+def release_certificate(caller: Calling, which: models.Which) -> dict[str, Any]:
+    """End a hold. What was revoked never becomes good again."""
+    record = _found(caller, which)
+    return shown.certificate(caller.authority.release(record, requester=caller.requester), caller.authority.clock())
+
+
+def _order(caller: Caller, wanted: models.Wanted, public_key: PublicKey, csr: CertificateRequest | None) -> Order:
+    profile = _profile(caller, wanted.profile)
+    return Order(
+        profile=profile.name,
+        public_key=public_key,
+        subject=wanted.subject_or(csr),
+        names=wanted.names_or(csr),
+        lifetime=models.lifetime_of(wanted.lifetime),
+        issuer=wanted.issuer,
+        requester=caller.requester,
+    )
+
+
+def _profile(caller: Caller, name: str) -> Profile:
+    profiles = caller.authority.profiles
+    if name not in profiles:
+        raise NotFound(f"there is no profile {name!r}", hint=nearest(name, profiles))
+    return profiles[name]
+
+
+def _renewed(
+    caller: Caller, record: CertificateRecord, public_key: PublicKey, lifetime: timedelta | None
+) -> tuple[int, dict[str, Any]]:
+    return _enrolled(
+        caller,
+        Order(
+            profile=record.profile,
+            public_key=public_key,
+            subject=_certificate(record).subject,
+            names=record.names,
+            lifetime=lifetime,
+            issuer=record.issuer if record.issuer in caller.authority.issuers else None,
+            requester=caller.requester,
+            replaces=record.serial,
+        ),
+    )
+
+
+def _enrolled(caller: Caller, order: Order) -> tuple[int, dict[str, Any]]:
+    answer = caller.authority.enroll(order)
+    if isinstance(answer, Pending):
+        after = round(answer.retry_after.total_seconds())
+        return 202, {"transaction": answer.transaction, "retry_after": after}
+    assert isinstance(answer, Issued)
+    return 201, shown.issued(answer, caller.authority.clock())
+
+
+def _found(caller: Caller, which: str) -> CertificateRecord:
+    """The one that is meant, as far as the caller may know of it. Raises NotFound, Conflict."""
+    digits = which.lower().removeprefix("0x").replace(":", "")
+    store = caller.authority.store
+    found = list(store.by_serial(int(digits, 16))) if len(digits) <= 40 else []
+    if not found and len(digits) >= LEAST_PREFIX and len(digits) % 2 == 0:
+        found = [one for one in store.by_fingerprint(bytes.fromhex(digits)) if one.fingerprint]
+    found = [one for one in found if _may_see(caller, one)]
+    if not found:
+        raise NotFound(f"there is no certificate {which}", hint="give its serial number in hexadecimal")
+    if len(found) > 1:
+        serials = ", ".join(serial_text(one.serial) for one in found)
+        raise Conflict(f"{which} may mean several: {serials}", hint="give all of the serial number")
+    return found[0]
+
+
+def _may_see(caller: Caller, record: CertificateRecord) -> bool:
+    own = caller.requester.certificate
+    is_own = record.requester == caller.requester.name or (own is not None and own.id == record.id)
+    return caller.whose is Whose.ANY or is_own
+
+
+def _certificate(record: CertificateRecord) -> x509.Certificate:
+    certificate = record.x509()
+    if certificate is None:
+        raise NotFound(f"the certificate {serial_text(record.serial)} was never finished", hint="issue a new one")
+    return certificate
+
+
+def _public(key: PrivateKey | None) -> PublicKey:
+    assert key is not None
+    return key.public_key()

@@ -1,0 +1,67 @@
+"""Issuers and profiles, over the API."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+
+from handfast.ca.published import Which
+from handfast.errors import NotFound
+from handfast.pki.lifetime import format_lifetime
+from handfast.pki.pem import to_pem
+from handfast.pki.serial import serial_text
+from handfast.server.api.caller import Calling
+
+router = APIRouter(tags=["issuers"])
+
+
+@router.get("/profiles")
+def list_profiles(caller: Calling) -> dict[str, Any]:
+    """The kinds of certificates that there are."""
+    approvals = caller.authority.policy.approvals
+    profiles = [
+        {
+            "name": one.name,
+            "lifetime": format_lifetime(one.lifetime),
+            "is_ca": one.is_ca,
+            "approvals": approvals.get(one.name, 0),
+        }
+        for one in caller.authority.profiles.values()
+    ]
+    return {"profiles": profiles}
+
+
+@router.get("/issuers")
+def list_issuers(caller: Calling) -> dict[str, Any]:
+    """The CAs of this authority, with their certificates and chains."""
+    authority = caller.authority
+    found = []
+    for one in authority.issuers.values():
+        last = authority.store.last_crl(one.name)
+        found.append(
+            {
+                "name": one.name,
+                "role": one.role.value,
+                "serial": serial_text(one.certificate.serial_number),
+                "not_after": one.certificate.not_valid_after_utc.isoformat(),
+                "pem": to_pem(one.certificate),
+                "chain": "".join(map(to_pem, one.chain)),
+                "crl_number": last.number if last is not None else None,
+                "crl_next_update": last.next_update.isoformat() if last is not None else None,
+            }
+        )
+    return {"issuers": found, "default": authority.default_issuer}
+
+
+@router.post("/issuers/{name}/crl")
+def publish_crl(caller: Calling, name: Annotated[str, Path(max_length=64)]) -> dict[str, Any]:
+    """Make a new CRL of an issuer now; the service makes them by itself, too."""
+    authority = caller.authority
+    if name not in authority.issuers:
+        raise NotFound(f"there is no issuer {name}", hint=f"the issuers are: {', '.join(authority.issuers)}")
+    made = authority.publish(Which(name), requester=caller.requester)
+    return {
+        "issuer": name,
+        "number": made.record.number,
+        "next_update": made.record.next_update.isoformat(),
+        "entries": made.entries,
+    }

@@ -1,0 +1,170 @@
+"""What the API is asked, as models: every field is bounded, and what is not known is refused (pydantic)."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from cryptography import x509
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from handfast.ca.policy import RequesterRole
+from handfast.ca.records import REVOCATION_REASONS, Reason
+from handfast.errors import HandfastError
+from handfast.pki.csr import CertificateRequest
+from handfast.pki.keys import KeyKind
+from handfast.pki.lifetime import parse_lifetime
+from handfast.pki.names import Name, parse_names
+from handfast.pki.pkcs12 import Flavour
+from handfast.pki.subject import parse_subject
+
+_BIG = 32768
+Text = Annotated[str, StringConstraints(max_length=1000)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Pem = Annotated[str, StringConstraints(min_length=1, max_length=_BIG)]
+Lifetime = Annotated[str, StringConstraints(min_length=2, max_length=20)]
+# Serials and fingerprints in hexadecimal.
+Which = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^(0[xX])?[0-9A-Fa-f:]*[0-9A-Fa-f]$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wanted(_Model):
+    """A certificate that is wanted. names: dns:, ip:, email: or uri: before each, where it is not plain which it is."""
+
+    profile: Word
+    names: Annotated[list[Text], Field(max_length=200)] = []
+    subject: Text | None = Field(None, description="As CN=alice,O=Example; that of the CSR, when there is one.")
+    lifetime: Lifetime | None = Field(None, description="As 90d; the profile's, when it is left out.")
+    issuer: Word | None = None
+    csr: Pem | None = Field(None, description="PKCS#10 in PEM. Without it, a key is made and answered.")
+    key: KeyKind = Field(KeyKind.P256, description="The kind of key that is made when there is no CSR.")
+
+    @field_validator("names")
+    @classmethod
+    def _names(cls, value: list[str]) -> list[str]:
+        return list(_own(lambda: [str(name) for name in parse_names(value)]))
+
+    @field_validator("subject")
+    @classmethod
+    def _subject(cls, value: str | None) -> str | None:
+        _own(lambda: value is None or parse_subject(value))
+        return value
+
+    @field_validator("lifetime")
+    @classmethod
+    def _lifetime(cls, value: str | None) -> str | None:
+        _own(lambda: lifetime_of(value))
+        return value
+
+    @model_validator(mode="after")
+    def _something(self) -> "Wanted":
+        if self.csr is None and not self.names and self.subject is None:
+            raise ValueError("give names, a subject or a csr: nothing says whose certificate it shall be")
+        return self
+
+    def names_or(self, csr: CertificateRequest | None) -> tuple[Name, ...]:
+        """The names that are asked for; those of the CSR when none are."""
+        return parse_names(self.names) if self.names or csr is None else csr.names
+
+    def subject_or(self, csr: CertificateRequest | None) -> x509.Name:
+        """The subject that is asked for; that of the CSR, or the first name's, when none is."""
+        if self.subject is not None:
+            return parse_subject(self.subject)
+        if csr is not None:
+            return csr.subject
+        common = parse_names(self.names)[0].value
+        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)] if len(common) <= 64 else [])
+
+
+class Renewal(_Model):
+    """The next certificate for the same key."""
+
+    lifetime: Lifetime | None = None
+
+    @field_validator("lifetime")
+    @classmethod
+    def _lifetime(cls, value: str | None) -> str | None:
+        _own(lambda: lifetime_of(value))
+        return value
+
+
+class Rekey(Renewal):
+    """The next certificate for another key."""
+
+    csr: Pem
+
+
+class Revocation(_Model):
+    """Why a certificate is revoked (RFC 5280 section 5.3.1)."""
+
+    reason: str = Reason.UNSPECIFIED.value
+
+    @field_validator("reason")
+    @classmethod
+    def _reason(cls, value: str) -> str:
+        spelled = value.lower().replace("-", "").replace("_", "")
+        for reason in REVOCATION_REASONS:
+            if reason.value.lower() == spelled:
+                return reason.value
+        raise ValueError(f"must be one of {', '.join(reason.value for reason in REVOCATION_REASONS)}")
+
+
+class Bundle(_Model):
+    """The key that goes into a PKCS#12 file, in PEM and not encrypted, and the file's password."""
+
+    key: Pem
+    password: Annotated[str, StringConstraints(min_length=8, max_length=200)] | None = None
+    flavour: Flavour = Flavour.MODERN
+
+
+class NewRequester(_Model):
+    """Somebody who may ask. profiles, patterns: null for all. certificate: in PEM, a credential. secret: make one."""
+
+    name: Word
+    role: RequesterRole
+    profiles: Annotated[list[Word], Field(max_length=100)] | None = []
+    patterns: Annotated[list[Text], Field(max_length=200)] | None = []
+    certificate: Pem | None = None
+    secret: bool = False
+
+
+class NewCredential(_Model):
+    """Another proof of who a requester is."""
+
+    certificate: Pem | None = None
+    secret: bool = False
+
+
+class NewToken(_Model):
+    """A one-time token for one certificate with these names."""
+
+    profile: Word
+    names: Annotated[list[Text], Field(min_length=1, max_length=50)]
+    lifetime: Lifetime = "1d"
+
+    @field_validator("lifetime")
+    @classmethod
+    def _lifetime(cls, value: str) -> str:
+        _own(lambda: lifetime_of(value))
+        return value
+
+
+class Rejection(_Model):
+    """Why a request is rejected; the requester is told."""
+
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+def lifetime_of(text: str | None) -> timedelta | None:
+    """The length of time. Raises Malformed."""
+    return parse_lifetime(text) if text is not None else None
+
+
+def _own(parse: Any) -> Any:
+    """What our own parsers say, as an error of the field."""
+    try:
+        return parse()
+    except HandfastError as error:
+        raise ValueError(f"{error.message.splitlines()[0]}; {error.hint}") from None

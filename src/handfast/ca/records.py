@@ -211,8 +211,8 @@ class IssuerRecord:
 class Listing:
     """Which certificates to list, newest first; everything given must hold.
 
-    text: a part of the subject or of a name. requester: on whose account they were issued. now: aware, what `state` is asked about. before: the cursor of the last
-    page. limit: how many at most.
+    text: a part of the subject or of a name. requester: on whose account they were issued. now: aware, what `state` is
+    asked about. before: the cursor of the last page. limit: how many at most.
     """
 
     now: datetime

@@ -12,13 +12,13 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from handfast.ca.finding import LEAST_PREFIX
-from handfast.ca.order import Issued, Order
+from handfast.ca.order import Order
 from handfast.ca.records import CertificateRecord, Listing, Pending, Reason, State
 from handfast.errors import Conflict, Malformed, NotFound
 from handfast.keys.generate import random_password
 from handfast.pki import pem
 from handfast.pki.csr import CertificateRequest, parse_request
-from handfast.pki.keys import PrivateKey, PublicKey, key_identifier
+from handfast.pki.keys import PublicKey, key_identifier
 from handfast.pki.nearest import nearest
 from handfast.pki.pem import to_pem
 from handfast.pki.pkcs12 import build_pkcs12
@@ -30,7 +30,6 @@ from handfast.server.api.answers import IdempotencyKey, once
 from handfast.server.api.caller import Caller, Calling
 
 router = APIRouter(tags=["certificates"])
-MOST = 200
 _PEM, _DER = "application/x-pem-file", "application/pkix-cert"
 
 
@@ -52,13 +51,12 @@ def issue_certificate(
     """
 
     def do() -> tuple[int, dict[str, Any]]:
-        made = None if wanted.csr else caller.authority.randomness.new_key(wanted.key)
-        csr = parse_request(wanted.csr.encode(), source="csr") if wanted.csr else None
-        public_key = csr.public_key if csr is not None else _public(made)
-        status, document = _enrolled(caller, _order(caller, wanted, public_key, csr))
-        if made is not None and status == 201:
-            document["key"] = to_pem(made)
-        return status, document
+        if wanted.csr is not None:
+            csr = parse_request(wanted.csr.encode(), source="csr")
+            return _enrolled(caller, _order(caller, wanted, csr.public_key, csr))
+        made = caller.authority.randomness.new_key(wanted.key)
+        status, document = _enrolled(caller, _order(caller, wanted, made.public_key(), None))
+        return status, {**document, "key": to_pem(made)}
 
     if wanted.csr is None and caller.authority.policy.approvals.get(wanted.profile, 0):
         msg = f"the profile {wanted.profile} needs approvals: a key that is made here would be lost meanwhile"
@@ -67,32 +65,21 @@ def issue_certificate(
 
 
 @router.get("/certificates")
-def list_certificates(
-    caller: Calling,
-    state: State | None = None,
-    profile: Annotated[str | None, Query(max_length=64)] = None,
-    issuer: Annotated[str | None, Query(max_length=64)] = None,
-    text: Annotated[str | None, Query(max_length=200, description="A part of the subject or of a name.")] = None,
-    expires_within: Annotated[
-        str | None, Query(max_length=20, description="As 30d: valid now, and over by then.")
-    ] = None,
-    cursor: Annotated[int | None, Query(ge=1, description="From the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
-) -> dict[str, Any]:
+def list_certificates(caller: Calling, asked: Annotated[models.Listed, Query()]) -> dict[str, Any]:
     """A page of certificates, newest first; those that are one's own, for a requester."""
     now = caller.authority.clock()
-    within = models.lifetime_of(expires_within)
+    within = models.lifetime_of(asked.expires_within)
     page = caller.authority.search(
         Listing(
             now=now,
-            state=State.VALID if within is not None and state is None else state,
-            profile=profile,
-            issuer=issuer,
-            text=text,
+            state=State.VALID if within is not None and asked.state is None else asked.state,
+            profile=asked.profile,
+            issuer=asked.issuer,
+            text=asked.text,
             requester=caller.requester.name if caller.whose is Whose.OWN else None,
             expires_before=now + within if within is not None else None,
-            before=cursor,
-            limit=limit,
+            before=asked.cursor,
+            limit=asked.limit,
         )
     )
     return {"certificates": [shown.certificate(one, now) for one in page.records], "cursor": page.cursor}
@@ -227,7 +214,6 @@ def _enrolled(caller: Caller, order: Order) -> tuple[int, dict[str, Any]]:
     if isinstance(answer, Pending):
         after = round(answer.retry_after.total_seconds())
         return 202, {"transaction": answer.transaction, "retry_after": after}
-    assert isinstance(answer, Issued)
     return 201, shown.issued(answer, caller.authority.clock())
 
 
@@ -258,8 +244,3 @@ def _certificate(record: CertificateRecord) -> x509.Certificate:
     if certificate is None:
         raise NotFound(f"the certificate {serial_text(record.serial)} was never finished", hint="issue a new one")
     return certificate
-
-
-def _public(key: PrivateKey | None) -> PublicKey:
-    assert key is not None
-    return key.public_key()

@@ -8,7 +8,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from handfast.ca.policy import RequesterRole
-from handfast.ca.records import REVOCATION_REASONS, Reason
+from handfast.ca.records import REVOCATION_REASONS, Reason, State
 from handfast.errors import HandfastError
 from handfast.pki.csr import CertificateRequest
 from handfast.pki.keys import KeyKind
@@ -76,6 +76,24 @@ class Wanted(_Model):
             return csr.subject
         common = parse_names(self.names)[0].value
         return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)] if len(common) <= 64 else [])
+
+
+class Listed(_Model):
+    """Which certificates, and from where on."""
+
+    state: State | None = None
+    profile: Word | None = None
+    issuer: Word | None = None
+    text: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="In subject or names.")
+    expires_within: Lifetime | None = Field(None, description="As 30d: valid, and over by then.")
+    cursor: Annotated[int, Field(ge=1, le=2**62)] | None = Field(None, description="From the page before.")
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+    @field_validator("expires_within")
+    @classmethod
+    def _within(cls, value: str | None) -> str | None:
+        _own(lambda: lifetime_of(value))
+        return value
 
 
 class Renewal(_Model):

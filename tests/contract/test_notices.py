@@ -15,6 +15,8 @@ import pytest
 from handfast.ca.authority import Authority
 from handfast.ca.notices import GIVE_UP_AFTER, Notice, NoticeKind, next_attempt
 from handfast.ca.order import Order
+from handfast.ca.policy import OPERATOR, Grant, Policy, Requester
+from handfast.ca.records import Pending
 from handfast.errors import ConfigError
 from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import no_passphrase
@@ -196,6 +198,24 @@ def test_certificates_that_end_are_told_of_by_the_nearest_limit_unless_they_have
 
     assert [(notice.detail["within"], notice.detail["count"]) for notice in told] == [("1d", "1"), ("7d", "1")]
     assert ["soon" in told[0].text, "week" in told[1].text] == [True, True]
+    authority.store.close()
+
+
+def test_a_request_that_waits_for_approval_is_told_of_once(authority: Authority) -> None:
+    under_eyes = replace(authority, policy=Policy(approvals={"client": 1}))
+    asking = Requester("fleet", frozenset({Grant.ISSUE}), None)
+    key = generate_key(KeyKind.P256)
+    order = Order(profile="client", public_key=key.public_key(), subject=parse_subject("CN=bob"), requester=asking)
+    pending = under_eyes.enroll(order)
+    assert isinstance(pending, Pending)
+
+    told = [one for one in notices_of(under_eyes, AHEAD) if one.kind is NoticeKind.APPROVAL_PENDING]
+    under_eyes.approve(pending.transaction, OPERATOR)
+    after = [one for one in notices_of(under_eyes, AHEAD) if one.kind is NoticeKind.APPROVAL_PENDING]
+
+    assert [one.subject for one in told] == [f"approval/{pending.transaction}"]
+    assert "fleet asks for a client certificate for CN=bob" in told[0].text
+    assert after == []
     authority.store.close()
 
 

@@ -21,8 +21,9 @@ from handfast.server.witness import witness_if_due
 Claim = Callable[[str, timedelta], bool]
 # A job that failed is tried again no sooner, so that a store that is down is not asked without end.
 _PAUSE = timedelta(seconds=5)
-# Longer than a job takes: its owner renews it each time that it looks.
+# A replica that dies keeps a job from the others for so long. One that lives renews it while the job runs.
 _SHORTEST_LEASE = timedelta(minutes=5)
+_RENEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ async def keep_running(jobs: Sequence[Job], service: Service, health: Health, cl
 async def _keep(job: Job, service: Service, health: Health, claim: Claim) -> None:
     failed = ""
     while True:
-        why = await asyncio.to_thread(_once, job, service, claim)
+        why = await _held(job, service, claim)
         if why != failed:
             # Told when it begins to fail and when it goes well again, and not each time between.
             service.log("job.failed" if why else "job.recovered", job=job.name, why=why or None)
@@ -116,6 +117,22 @@ async def _keep(job: Job, service: Service, health: Health, claim: Claim) -> Non
         failed = why
         pause = max(job.every, _PAUSE) if why else job.every
         await asyncio.sleep(pause.total_seconds())
+
+
+async def _held(job: Job, service: Service, claim: Claim) -> str:
+    """Run it once, and keep the lease as long as it takes."""
+    work = asyncio.create_task(asyncio.to_thread(_once, job, service, claim))
+    while not (await asyncio.wait({work}, timeout=_RENEW.total_seconds()))[0]:
+        if not job.is_shared:
+            await asyncio.to_thread(_renew, job, claim)
+    return work.result()
+
+
+def _renew(job: Job, claim: Claim) -> None:
+    try:
+        claim(job.name, job.every)
+    except HandfastError:
+        return  # the job itself will say that the store does not answer
 
 
 def _once(job: Job, service: Service, claim: Claim) -> str:

@@ -24,6 +24,7 @@ def notices_of(authority: Authority, ahead: Sequence[timedelta]) -> Iterator[Not
     for issuer in authority.issuers.values():
         yield from _ca_expires(issuer, now)
     yield from _crls_late(authority, now)
+    yield from _approvals_wait(authority, now)
     yield from _certificates_expire(authority, tuple(sorted(ahead)), now)
 
 
@@ -59,6 +60,20 @@ def _crls_late(authority: Authority, now: datetime) -> Iterator[Notice]:
                 "number": str(one.number),
                 "next_update": one.next_update.isoformat(),
             },
+        )
+
+
+def _approvals_wait(authority: Authority, now: datetime) -> Iterator[Notice]:
+    for one in authority.store.approvals.all(now=now):
+        if one.state != "waiting":
+            continue
+        yield Notice(
+            subject=f"approval/{one.transaction}",
+            kind=NoticeKind.APPROVAL_PENDING,
+            text=f"{one.requester} asks for a {one.profile} certificate for {one.subject or one.names[0]}: "
+            f"handfast approvals approve {one.transaction}",
+            created_at=now,
+            detail={"transaction": one.transaction, "profile": one.profile, "requester": one.requester},
         )
 
 

@@ -28,7 +28,7 @@ def fill(location: str, stream: Stream) -> None:
         target.execute("BEGIN IMMEDIATE")
         for table in tables(target):
             target.execute(f"DELETE FROM {table}")  # noqa: S608  # a name from our own schema
-            for piece in stream(f"SELECT * FROM {table}"):  # noqa: S608  # likewise
+            for piece in stream(f"SELECT * FROM {table} ORDER BY 1"):  # noqa: S608  # likewise
                 target.executemany(_insert(table, len(piece[0])), piece)
         target.execute("COMMIT")
 
@@ -43,7 +43,7 @@ def load(location: str, database: Database) -> None:
         with closing(sqlite3.connect(location)) as source:
             for table in tables(source):
                 transaction.rows(f"DELETE FROM {table}")  # noqa: S608  # a name from our own schema
-                cursor = source.execute(f"SELECT * FROM {table}")  # noqa: S608  # likewise
+                cursor = source.execute(f"SELECT * FROM {table} ORDER BY 1")  # noqa: S608  # likewise
                 while piece := cursor.fetchmany(_PIECE):
                     transaction.many(_insert(table, len(piece[0])), piece)
 

@@ -75,7 +75,7 @@ OPERATIONS: Mapping[str, Rule] = {
     "make_token": _for(_A, _O, _R),
     "list_tokens": _for(_A, _U, own=(_O, _R)),
     "revoke_token": _for(_A, own=(_O, _R)),
-    "list_approvals": _for(_A, _P, _U, own=(_O, _R)),
+    "list_approvals": _for(*_STAFF, own=(_R,)),
     "approve_request": _for(_A, _P),
     "reject_request": _for(_A, _P),
     "list_profiles": _for(*_STAFF, _R, _D, _T),

@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import APIRouter
 
 from handfast.server.api import models, shown
-from handfast.server.api.access import Whose
 from handfast.server.api.caller import Calling
 
 router = APIRouter(tags=["approvals"])
@@ -13,12 +12,9 @@ router = APIRouter(tags=["approvals"])
 
 @router.get("/approvals")
 def list_approvals(caller: Calling, waiting: bool = True) -> dict[str, Any]:
-    """The requests that wait, or all of the last 30 days; one's own, for who cannot approve."""
-    authority, requester = caller.authority, caller.requester
-    found = authority.store.approvals.all(now=authority.clock(), waiting=waiting)
-    own = caller.whose is Whose.OWN
-    mine = [one for one in found if not own or requester.name in {one.requester, one.sponsor}]
-    return {"approvals": [shown.pending(one) for one in mine]}
+    """The requests that wait, or all of the last 30 days; one's own, for a requester."""
+    found = caller.authority.pending(caller.requester, waiting=waiting)
+    return {"approvals": [shown.pending(one) for one in found]}
 
 
 @router.post("/approvals/{transaction}/approve")

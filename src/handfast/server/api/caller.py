@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from handfast.ca.authenticating import Credentials
 from handfast.ca.authority import Authority
 from handfast.ca.policy import Requester
-from handfast.errors import NotFound, Unauthenticated
+from handfast.errors import Unauthenticated
 from handfast.server.api.access import Whose, require
 from handfast.server.peers import peer_of_scope
 from handfast.server.service import Service
@@ -25,11 +25,6 @@ class Caller:
     authority: Authority
     requester: Requester
     whose: Whose
-
-    def require_own(self, owner: str, what: str) -> None:
-        """Raise NotFound for what is somebody else's, when only one's own may be seen."""
-        if self.whose is Whose.OWN and owner != self.requester.name:
-            raise NotFound(f"there is no {what}", hint="check the address; what is not yours is not shown")
 
 
 @dataclass(frozen=True, slots=True)

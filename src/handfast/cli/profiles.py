@@ -8,8 +8,8 @@ from handfast.cli._output import print_fields, print_json, print_table
 from handfast.errors import ConfigError
 from handfast.pki.lifetime import format_lifetime
 from handfast.pki.nearest import nearest
-from handfast.pki.oids import usage_name
 from handfast.pki.profile import BUILT_IN, Profile
+from handfast.pki.profile_document import to_document
 
 SECTION = "The authority"
 
@@ -28,32 +28,12 @@ def command(name: str | None, as_json: bool) -> None:
         raise ConfigError(f"there is no profile {name!r}", hint=nearest(name, profiles))
     chosen = [profiles[name]] if name is not None else list(profiles.values())
     if as_json:
-        print_json({"profiles": [profile_json(profile) for profile in chosen]})
+        print_json({"profiles": [to_document(profile) for profile in chosen]})
     elif name is not None:
-        print_fields((label.replace("_", " "), _shown(value)) for label, value in profile_json(chosen[0]).items())
+        print_fields((label.replace("_", " "), _shown(value)) for label, value in to_document(chosen[0]).items())
     else:
         rows = [(one.name, format_lifetime(one.lifetime), one.title.partition(": ")[2] or one.title) for one in chosen]
         print_table(("profile", "lifetime", "for"), rows, whole=("profile", "lifetime"))
-
-
-def profile_json(profile: Profile) -> dict[str, object]:
-    """A profile as JSON has it; the keys are stable."""
-    return {
-        "name": profile.name,
-        "title": profile.title,
-        "lifetime": format_lifetime(profile.lifetime),
-        "maximum_lifetime": format_lifetime(profile.maximum_lifetime),
-        "key_usage": sorted(profile.key_usage),
-        "extended_key_usage": [usage_name(one) for one in profile.extended_key_usage],
-        "name_kinds": sorted(profile.name_kinds),
-        "required_names": sorted(profile.required_names),
-        "subject_attributes": sorted(profile.subject_attributes),
-        "key_kinds": sorted(profile.key_kinds),
-        "is_ca": profile.is_ca,
-        "path_length": profile.path_length,
-        "allows_wildcards": profile.allows_wildcards,
-        "digest": profile.digest,
-    }
 
 
 def _profiles() -> dict[str, Profile]:

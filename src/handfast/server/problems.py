@@ -79,7 +79,7 @@ def problem_of(error: HandfastError) -> Response:
     }
     if isinstance(error, Unacceptable):
         document["findings"] = [
-            {"code": one.code, "severity": one.severity.value, "message": one.message, "fix": one.fix}
+            {name: str(getattr(one, name)) for name in ("code", "severity", "message", "fix", "reference")}
             for one in error.findings
         ]
     return _response(status, document, _headers_of(error))

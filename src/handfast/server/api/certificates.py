@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from handfast.ca.finding import LEAST_PREFIX
+from handfast.ca.finding import LEAST_PREFIX, candidates
 from handfast.ca.order import Order
 from handfast.ca.records import CertificateRecord, Listing, Pending, Reason, State
 from handfast.errors import Conflict, Malformed, NotFound
@@ -66,8 +66,14 @@ def issue_certificate(
 
 @router.get("/certificates")
 def list_certificates(caller: Calling, asked: Annotated[models.Listed, Query()]) -> dict[str, Any]:
-    """A page of certificates, newest first; those that are one's own, for a requester."""
+    """A page of certificates, newest first; those that are one's own, for a requester.
+
+    With `means`, nothing else but the limit counts.
+    """
     now = caller.authority.clock()
+    if asked.means is not None:
+        meant = [one for one in candidates(caller.authority.store, asked.means) if _may_see(caller, one)]
+        return {"certificates": [shown.whole(one, now) for one in meant[: asked.limit]], "cursor": None}
     within = models.lifetime_of(asked.expires_within)
     page = caller.authority.search(
         Listing(
@@ -88,7 +94,7 @@ def list_certificates(caller: Calling, asked: Annotated[models.Listed, Query()])
 @router.get("/certificates/{which}")
 def show_certificate(caller: Calling, which: models.Which) -> dict[str, Any]:
     """A certificate by its serial number or the beginning of its fingerprint, in hexadecimal."""
-    return shown.certificate(_found(caller, which), caller.authority.clock())
+    return shown.whole(_found(caller, which), caller.authority.clock())
 
 
 @router.get("/certificates/{which}/download", responses={200: {"content": {_PEM: {}, _DER: {}}}})

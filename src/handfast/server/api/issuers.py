@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path
 
 from handfast.ca.published import Which
 from handfast.errors import NotFound
-from handfast.pki.lifetime import format_lifetime
 from handfast.pki.pem import to_pem
+from handfast.pki.profile_document import to_document
 from handfast.pki.serial import serial_text
 from handfast.server.api.caller import Calling
 
@@ -16,16 +16,10 @@ router = APIRouter(tags=["issuers"])
 
 @router.get("/profiles")
 def list_profiles(caller: Calling) -> dict[str, Any]:
-    """The kinds of certificates that there are."""
+    """The kinds of certificates that there are, and all that each allows."""
     approvals = caller.authority.policy.approvals
     profiles = [
-        {
-            "name": one.name,
-            "lifetime": format_lifetime(one.lifetime),
-            "is_ca": one.is_ca,
-            "approvals": approvals.get(one.name, 0),
-        }
-        for one in caller.authority.profiles.values()
+        {**to_document(one), "approvals": approvals.get(one.name, 0)} for one in caller.authority.profiles.values()
     ]
     return {"profiles": profiles}
 

@@ -34,7 +34,9 @@ class Wanted(_Model):
     """A certificate that is wanted. names: dns:, ip:, email: or uri: before each, where it is not plain which it is."""
 
     profile: Word
-    names: Annotated[list[Text], Field(max_length=200)] = []
+    names: Annotated[list[Text], Field(max_length=200)] | None = Field(
+        None, description="Those of the CSR, when this is left out; [] is none at all."
+    )
     subject: Text | None = Field(None, description="As CN=alice,O=Example; that of the CSR, when there is one.")
     lifetime: Lifetime | None = Field(None, description="As 90d; the profile's, when it is left out.")
     issuer: Word | None = None
@@ -43,8 +45,8 @@ class Wanted(_Model):
 
     @field_validator("names")
     @classmethod
-    def _names(cls, value: list[str]) -> list[str]:
-        return list(_own(lambda: [str(name) for name in parse_names(value)]))
+    def _names(cls, value: list[str] | None) -> list[str] | None:
+        return None if value is None else list(_own(lambda: [str(name) for name in parse_names(value)]))
 
     @field_validator("subject")
     @classmethod
@@ -65,8 +67,8 @@ class Wanted(_Model):
         return self
 
     def names_or(self, csr: CertificateRequest | None) -> tuple[Name, ...]:
-        """The names that are asked for; those of the CSR when none are."""
-        return parse_names(self.names) if self.names or csr is None else csr.names
+        """The names that are asked for; those of the CSR when nothing is said of them."""
+        return parse_names(self.names or ()) if self.names is not None or csr is None else csr.names
 
     def subject_or(self, csr: CertificateRequest | None) -> x509.Name:
         """The subject that is asked for; that of the CSR, or the first name's, when none is."""
@@ -74,7 +76,7 @@ class Wanted(_Model):
             return parse_subject(self.subject)
         if csr is not None:
             return csr.subject
-        common = parse_names(self.names)[0].value
+        common = parse_names(self.names or ())[0].value
         return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)] if len(common) <= 64 else [])
 
 
@@ -86,6 +88,9 @@ class Listed(_Model):
     issuer: Word | None = None
     text: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="In subject or names.")
     expires_within: Lifetime | None = Field(None, description="As 30d: valid, and over by then.")
+    means: Annotated[str, StringConstraints(min_length=1, max_length=300)] | None = Field(
+        None, description="A serial, the beginning of a fingerprint, or a whole name: all that it may mean, with PEM."
+    )
     cursor: Annotated[int, Field(ge=1, le=2**62)] | None = Field(None, description="From the page before.")
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 

@@ -35,6 +35,12 @@ def certificate(record: CertificateRecord, now: datetime) -> dict[str, Any]:
     }
 
 
+def whole(record: CertificateRecord, now: datetime) -> dict[str, Any]:
+    """A certificate on record, and the certificate itself."""
+    made = record.x509()
+    return {**certificate(record, now), "pem": to_pem(made) if made is not None else None}
+
+
 def issued(one: Issued, now: datetime) -> dict[str, Any]:
     """A certificate that was issued just now, with what its holder needs."""
     return {
@@ -43,7 +49,7 @@ def issued(one: Issued, now: datetime) -> dict[str, Any]:
         "chain": "".join(map(to_pem, one.chain)),
         "anchor": to_pem(one.anchor),
         "findings": [
-            {"code": found.code, "severity": found.severity.value, "message": found.message, "fix": found.fix}
+            {name: str(getattr(found, name)) for name in ("code", "severity", "message", "fix", "reference")}
             for found in one.findings
         ],
         "replaced": certificate(one.replaced, now) if one.replaced is not None else None,
@@ -66,6 +72,7 @@ def pending(record: PendingRecord) -> dict[str, Any]:
         "reason": record.reason or None,
         "serial": serial_text(record.serial) if record.serial is not None else None,
         "created_at": record.created_at.isoformat(),
+        "expires_at": record.expires_at.isoformat(),
     }
 
 

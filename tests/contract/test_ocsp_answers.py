@@ -256,11 +256,3 @@ def test_every_error_has_a_spelling() -> None:
     classes = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, HandfastError)]
     assert set(classes) == set(ocsp.REFUSALS)
     assert ocsp.refusal_of(Malformed("a", hint="b")) is OcspRefusal.MALFORMED_REQUEST
-
-
-def test_files_for_a_static_server_answer_for_every_certificate_that_is_alive(authority: Authority) -> None:
-    serials = {issued(authority).serial for _ in range(3)}
-    found = {library.load_der_ocsp_response(data).serial_number: name for name, data in ocsp.prepared_for(authority)}
-    # A path that would end in a slash is left out: one in 64 at most.
-    assert serials & set(found)
-    assert all(not name.endswith("/") and "//" not in name for name in found.values())

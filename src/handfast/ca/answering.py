@@ -100,15 +100,28 @@ def answer(
     )
 
 
-def answers_for_all(
-    issuer: Issuer, *, store: Store, responder: Responder, now: datetime, lifetime: timedelta = OCSP_LIFETIME
-) -> Iterator[tuple[bytes, bytes]]:
-    """The request without nonce, with SHA-1 as RFC 5019 has it, and the answer, for every certificate that is alive."""
-    times = _times(now, lifetime, responder)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one certificate stands now, by SHA-1 as RFC 5019 asks. request: the whole request without nonce, in DER."""
+
+    identifier: CertId
+    status: CertStatus
+
+    @property
+    def request(self) -> bytes:
+        return build_request([self.identifier])
+
+
+def standings(issuer: Issuer, *, store: Store, now: datetime) -> Iterator[Standing]:
+    """That of every certificate that is alive."""
     named = _keys(issuer)[0]
     for serial, status in store.statuses.all(issuer.name, alive_at=now):
-        identifier = cert_id(named, serial)
-        yield build_request([identifier]), build_response([(identifier, _said(status))], times, responder=responder)
+        yield Standing(cert_id(named, serial), _said(status))
+
+
+def sign_standing(one: Standing, responder: Responder, *, now: datetime, lifetime: timedelta = OCSP_LIFETIME) -> bytes:
+    """The answer that tells it, in DER."""
+    return build_response([(one.identifier, one.status)], _times(now, lifetime, responder), responder=responder)
 
 
 def _times(now: datetime, lifetime: timedelta, responder: Responder) -> Times:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from email.utils import format_datetime
 from urllib.parse import quote, unquote_to_bytes
 
-from handfast.ca import answering
 from handfast.ca.answering import OcspAnswer
 from handfast.ca.authority import Authority
 from handfast.errors import (
@@ -85,27 +84,15 @@ def headers_of(answer: OcspAnswer) -> Iterator[tuple[bytes, bytes]]:
         yield name.lower().encode(), value.encode()
 
 
-def prepared_for(authority: Authority, issuer: str | None = None) -> Iterator[tuple[str, bytes]]:
-    """An answer for every certificate that is alive, and the path below the OCSP URL at which GET asks for it.
+def file_name(request: bytes) -> str:
+    """The path below the OCSP URL of the file in which a static web server finds the answer to a GET.
 
-    For a static web server, which takes a slash in it for a folder and two for one. A path that would end in a slash is
-    left out: no file has such a name, so that those few clients get no answer from files alone.
-    Raises ConfigError when the issuer's key is not there.
+    It takes a slash in the path for a folder, two for one, and one at the end for the folder's index.
     """
-    one = authority.issuer(issuer)
-    pairs = answering.answers_for_all(
-        one,
-        store=authority.store,
-        responder=authority.ocsp_responder(one),
-        now=authority.clock(),
-        lifetime=authority.ocsp_lifetime,
-    )
-    for request, response in pairs:
-        name = binascii.b2a_base64(request, newline=False).decode()
-        while "//" in name:
-            name = name.replace("//", "/")
-        if not name.endswith("/"):
-            yield name, response
+    name = binascii.b2a_base64(request, newline=False).decode()
+    while "//" in name:
+        name = name.replace("//", "/")
+    return name + "index.html" if name.endswith("/") else name
 
 
 def get_path(request: bytes) -> str:

@@ -1,0 +1,155 @@
+"""OCSP answers as files, for a static web server that is asked by GET (RFC 6960 appendix A.1, RFC 5019 section 5).
+
+Made from what the store says now, and compared with what lies there: so whatever a crash left is mended by the next
+run, and no file needs an fsync of its own.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography.x509 import ocsp as library
+
+from handfast.ca.answering import Standing, sign_standing, standings
+from handfast.ca.authority import Authority
+from handfast.ca.issuer import Issuer
+from handfast.errors import ConfigError, Malformed
+from handfast.keys.files import PUBLIC, alone_in, make_directory, read_private, write_atomically
+from handfast.pki import pem
+from handfast.pki.ocsp_response import CertStatus, Responder, responder_of
+from handfast.protocols.ocsp import file_name
+
+ANSWERS = "ocsp"
+_ENTERED = 0o755
+_NEW = ".new"
+_REPORT_EVERY = 1000
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What write_answers() did for one issuer. lacking: some are due, and the key is not here."""
+
+    issuer: str
+    count: int = 0
+    written: int = 0
+    lacking: bool = False
+
+
+def write_answers(authority: Authority, directory: Path, *, keys: Path, report: Report) -> list[Answers]:
+    """Write an answer for each certificate that is alive, if the one that lies there says another thing or is in the
+    second half of its life; remove those that have ended. Never an older one over a newer one.
+
+    keys: the folder in which the responders' keys are kept from one run to the next. Raises ConfigError, Unavailable.
+    """
+    folder = make_directory(directory / ANSWERS, mode=_ENTERED)
+    with alone_in(folder):
+        issuers = authority.issuers.values()
+        done = [_of_issuer(authority, one, folder, keys=keys, report=report) for one in issuers]
+        _remove_ended(folder, authority.clock(), authority.ocsp_lifetime)
+    return done
+
+
+def kept_responder(authority: Authority, issuer: Issuer, folder: Path) -> Responder:
+    """The responder whose key and certificate lie in the folder, or a new one that is put there.
+
+    A new one at two thirds of its life, when it was revoked, and when the CA has another key. Raises ConfigError when
+    the CA's key is not there.
+    """
+    path = make_directory(folder) / f"{issuer.name}.pem"
+    found = _responder_in(path) if path.exists() else None
+    if found is not None and _is_usable(found, authority, issuer):
+        return found
+    made = authority.ocsp_responder(issuer)
+    write_atomically(path, pem.to_pem(made.key) + pem.to_pem(made.certificate))
+    return made
+
+
+def _responder_in(path: Path) -> Responder | None:
+    try:
+        contents = pem.read(read_private(path), source=str(path))
+        return responder_of(contents.certificates[0], contents.keys[0])
+    except (Malformed, IndexError):
+        return None
+
+
+def _is_usable(responder: Responder, authority: Authority, issuer: Issuer) -> bool:
+    certificate = responder.certificate
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if authority.clock() >= begin + (end - begin) * 2 / 3 or certificate.issuer != issuer.certificate.subject:
+        return False
+    known = authority.store.statuses.of(issuer.name, [certificate.serial_number]).get(certificate.serial_number)
+    return known is not None and known.is_issued and known.revoked_at is None
+
+
+def _of_issuer(authority: Authority, issuer: Issuer, folder: Path, *, keys: Path, report: Report) -> Answers:
+    try:
+        responder = kept_responder(authority, issuer, keys)
+    except ConfigError:
+        responder = None
+    now, count, written = authority.clock(), 0, 0
+    for one in standings(issuer, store=authority.store, now=now):
+        count += 1
+        if count % _REPORT_EVERY == 0:
+            report(f"OCSP answers of {issuer.name}", f"{count:,} looked at, {written:,} written")
+        name = file_name(one.request)
+        if not _may_stay(folder / name, one, now):
+            if responder is None:
+                return Answers(issuer.name, lacking=True)
+            _replace(folder, name, sign_standing(one, responder, now=now, lifetime=authority.ocsp_lifetime))
+            written += 1
+    return Answers(issuer.name, count, written)
+
+
+def _may_stay(path: Path, one: Standing, now: datetime) -> bool:
+    try:
+        there = library.load_der_ocsp_response(path.read_bytes())
+        begins, ends = there.this_update_utc, there.next_update_utc
+        is_same = there.serial_number == one.identifier.serial and _status(there) == one.status
+    except (FileNotFoundError, ValueError):
+        return False
+    # One from the future was written by a machine whose clock goes faster: it is the newer one.
+    return begins > now or (is_same and ends is not None and now < begins + (ends - begins) / 2)
+
+
+def _status(answer: library.OCSPResponse) -> CertStatus:
+    is_known = answer.certificate_status is not library.OCSPCertStatus.UNKNOWN
+    return CertStatus(is_known, answer.revocation_time_utc, answer.revocation_reason)
+
+
+def _replace(folder: Path, name: str, answer: bytes) -> None:
+    path, new = folder / name, folder / _NEW
+    try:
+        new.write_bytes(answer)
+        new.chmod(PUBLIC)
+        if "/" in name:
+            path.parent.mkdir(mode=_ENTERED, parents=True, exist_ok=True)
+        new.replace(path)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise ConfigError(msg, hint="choose a directory that you may write, with space left on it") from None
+
+
+def _remove_ended(folder: Path, now: datetime, lifetime: timedelta) -> None:
+    """Those of certificates that have expired are not made anew, and end. Their folders go with them."""
+    for path in _old_files(folder, (now - lifetime).timestamp()):
+        try:
+            ends = library.load_der_ocsp_response(path.read_bytes()).next_update_utc
+        except ValueError:
+            ends = None
+        if ends is None or ends < now:
+            path.unlink()
+            for parent in path.relative_to(folder).parents[:-1]:
+                if any((folder / parent).iterdir()):
+                    break
+                (folder / parent).rmdir()
+
+
+def _old_files(folder: Path, before: float) -> Iterator[Path]:
+    for at, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(at, name)
+            if path.stat().st_mtime < before:
+                yield path

@@ -12,10 +12,16 @@ CODES = {
 }
 
 
-def event_hash(previous: bytes, event: AuditEvent) -> bytes:
-    """SHA-256 over the hash before and the event in canonical JSON. Does not cover event.hash itself."""
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+
+
+def event_hash(previous: bytes, event: AuditEvent, number: int | None = None) -> bytes:
+    """SHA-256 over the hash before and the event in canonical JSON. Does not cover event.hash itself.
+
+    number: the event's id, where it has none yet.
+    """
     content = [
-        event.id,
+        event.id if number is None else number,
         event.at.isoformat(),
         event.actor,
         event.action,
@@ -23,8 +29,7 @@ def event_hash(previous: bytes, event: AuditEvent) -> bytes:
         None if event.serial is None else f"{event.serial:x}",
         dict(event.detail),
     ]
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(previous + text.encode()).digest()
+    return hashlib.sha256(previous + _canonical(content).encode()).digest()
 
 
 def verify_chain(events: Iterable[AuditEvent]) -> tuple[Finding, ...]:

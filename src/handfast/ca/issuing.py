@@ -59,7 +59,7 @@ def carry_out(decisions: Sequence[Decision], store: Store) -> list[Issued]:
     claims = [claim for decision in decisions for claim in decision.claims]
     identifiers = store.begin(records, snapshots=snapshots, claims=claims)
     signed = [sign_draft(decision.draft, keys[decision.issuer.name]) for decision in decisions]
-    return finish(decisions, [replace(one, id=i) for one, i in zip(records, identifiers, strict=True)], signed, store)
+    return finish(decisions, records, signed, store, identifiers=identifiers)
 
 
 def finish(
@@ -67,15 +67,21 @@ def finish(
     records: Sequence[CertificateRecord],
     signed: Sequence[x509.Certificate],
     store: Store,
+    *,
+    identifiers: Sequence[int],
 ) -> list[Issued]:
-    """Record certificates that were signed for records that were begun."""
-    finished = [_finished(record, one) for record, one in zip(records, signed, strict=True)]
+    """Record certificates that were signed for records that were begun. identifiers: the store's for them."""
+    finished = [_finished(identifier, one) for identifier, one in zip(identifiers, signed, strict=True)]
     events = [_event(decision) for decision in decisions]
     store.finish(finished, events)
     return [
         Issued(
             record=replace(
-                record, status=RecordStatus.ISSUED, certificate=done.certificate, fingerprint=done.fingerprint
+                record,
+                id=done.id,
+                status=RecordStatus.ISSUED,
+                certificate=done.certificate,
+                fingerprint=done.fingerprint,
             ),
             certificate=certificate,
             chain=decision.issuer.presented_chain,
@@ -103,7 +109,7 @@ def resume(decision: Decision, record: CertificateRecord, store: Store) -> Issue
         msg = f"{record.label} was begun as {serial_text(record.serial)} and would become another certificate now"
         raise Conflict(msg, hint=f"revoke {serial_text(record.serial)}, and issue it anew under another name or batch")
     certificate = sign_draft(decision.draft, decision.issuer.unlock())
-    return finish([decision], [record], [certificate], store)[0]
+    return finish([decision], [record], [certificate], store, identifiers=[record.id])[0]
 
 
 def record_of(decision: Decision) -> CertificateRecord:
@@ -141,11 +147,11 @@ def _key_id(draft: Draft) -> bytes:
     return extension.value.digest if extension is not None else b""
 
 
-def _finished(record: CertificateRecord, certificate: x509.Certificate) -> Finished:
+def _finished(identifier: int, certificate: x509.Certificate) -> Finished:
     der = certificate.public_bytes(Encoding.DER)
     # SHA-1 only names the certificate for tools that still show it so; nothing relies on it.
     sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
-    return Finished(record.id, der, hashlib.sha256(der).digest(), sha1)
+    return Finished(identifier, der, hashlib.sha256(der).digest(), sha1)
 
 
 def _event(decision: Decision) -> AuditEvent:

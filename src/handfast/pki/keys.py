@@ -181,9 +181,10 @@ def _identifier(public_key: PublicKeyTypes) -> bytes:
 
 def hash_for(key: PrivateKey | PublicKeyTypes) -> hashes.HashAlgorithm | None:
     """The hash that a signature by this key uses; None for algorithms that bring their own (Ed25519, ML-DSA)."""
-    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
-        return _HASHES.get(key.curve.name, _SHA256)
-    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+    cls = type(key)
+    if _is_subclass(cls, ec.EllipticCurvePublicKey) or _is_subclass(cls, ec.EllipticCurvePrivateKey):
+        return _HASHES.get(key.curve.name, _SHA256)  # type: ignore[union-attr]  # both have a curve
+    if _is_subclass(cls, rsa.RSAPublicKey) or _is_subclass(cls, rsa.RSAPrivateKey):
         return _SHA256
     return None
 

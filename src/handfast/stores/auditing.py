@@ -1,7 +1,6 @@
 """Numbers without gaps, and events chained by their hashes, inside of a transaction that writes."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from handfast.ca.audit import event_hash
 from handfast.ca.records import AuditEvent
@@ -25,7 +24,6 @@ def append_events(transaction: Transaction, events: Sequence[AuditEvent]) -> Non
     chained = []
     for event in events:
         number += 1
-        numbered = replace(event, id=number)
-        previous = event_hash(previous, numbered)
-        chained.append(rows.event_row(replace(numbered, hash=previous)))
+        previous = event_hash(previous, event, number)
+        chained.append(rows.event_row(event, number, previous))
     transaction.many("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", chained)

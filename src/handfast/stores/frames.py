@@ -29,8 +29,11 @@ _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
 def frame(entry: Entry) -> bytes:
     """The line of an entry."""
-    kind, content = _KINDS[type(entry)]
-    body = _dumps([kind, content(entry)]).encode()
+    if type(entry) is Signed:  # half of all entries, and base64 needs no encoder
+        body = b'["finished","%s"]' % base64.b64encode(entry.certificate)
+    else:
+        kind, content = _KINDS[type(entry)]
+        body = _dumps([kind, content(entry)]).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 

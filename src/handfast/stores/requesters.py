@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 from handfast.ca.name_patterns import parse_pattern
 from handfast.ca.policy import RequesterRole
@@ -107,6 +108,8 @@ def _row(record: RequesterRecord) -> tuple[object, ...]:
     return (record.name, record.role.value, profiles, patterns, seconds(record.created_at))
 
 
+# The row is read each time; what it says is worked out once.
+@lru_cache(maxsize=1024)
 def _requester_of(row: Row) -> RequesterRecord:
     return RequesterRecord(
         name=row[0],

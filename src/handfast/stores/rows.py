@@ -25,6 +25,8 @@ SERIAL_SIZE = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
+# json.dumps() makes an encoder each time that it is asked for anything but its defaults.
+_json, _sorted_json = json.JSONEncoder().encode, json.JSONEncoder(sort_keys=True).encode
 
 RECORD_COLUMNS = (
     "c.id, c.serial, c.issuer, c.profile, c.profile_digest, c.subject, c.label, c.names, c.not_before, c.not_after, "
@@ -62,7 +64,7 @@ def record_row(record: CertificateRecord, identifier: int) -> tuple[object, ...]
         record.profile_digest,
         record.subject,
         record.label,
-        json.dumps([str(name) for name in record.names]),
+        _json([str(name) for name in record.names]),
         seconds(record.not_before),
         seconds(record.not_after),
         record.key_id,
@@ -188,17 +190,17 @@ def issuer_of(row: Row) -> IssuerRecord:
     )
 
 
-def event_row(event: AuditEvent) -> tuple[object, ...]:
-    """The values of a row of `audit`."""
+def event_row(event: AuditEvent, number: int, chained: bytes) -> tuple[object, ...]:
+    """The values of a row of `audit`. chained: the hash over it and all before."""
     return (
-        event.id,
+        number,
         (event.at - _EPOCH) // _MICROSECOND,
         event.actor,
         event.action,
         event.issuer,
         None if event.serial is None else serial_bytes(event.serial),
-        json.dumps(dict(event.detail), sort_keys=True),
-        event.hash,
+        _sorted_json(dict(event.detail)),
+        chained,
     )
 
 

@@ -178,6 +178,18 @@ def test_the_same_request_under_one_key_is_done_once_and_its_secrets_are_told_on
     assert api("requester", "POST", "/certificates", {**body, "subject": "CN=other"}, *key)[0] == 409
 
 
+def test_asking_again_under_one_key_tells_what_became_of_a_request_that_waited(api: Api) -> None:
+    csr = to_pem(build_request(generate_key(KeyKind.P256), subject=parse_subject("CN=carol")))
+    wanted, key = {"profile": "badge", "csr": csr}, ("-H", "Idempotency-Key: 9c1d")
+    status, told = api("requester", "POST", "/certificates", wanted, *key)
+    assert status == 202
+    assert api("requester", "POST", "/certificates", wanted, *key) == (202, told)
+    assert api("approver", "POST", f"/approvals/{told['transaction']}/approve")[0] == 200
+    status, made = api("requester", "POST", "/certificates", wanted, *key)
+    assert (status, made["certificate"]["subject"]) == (201, "CN=carol")
+    assert api("requester", "POST", "/certificates", wanted, *key) == (201, made)
+
+
 def test_requesters_and_tokens_are_made_used_and_ended(api: Api) -> None:
     status, made = api(
         "administrator", "POST", "/requesters",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Header, Request
@@ -53,7 +54,7 @@ def once(
 ) -> JSONResponse:
     """Do it, or give the answer of the last 24 hours to the same request under the same key.
 
-    Secrets are in the first answer only: they are not kept for the second.
+    Secrets are in the first answer only: they are not kept for the second. That a request waits is no answer yet.
     """
     if key is None:
         return _answer(*do())
@@ -71,6 +72,10 @@ def once(
     except HandfastError:
         answers.forget(name)
         raise
+    if status == HTTPStatus.ACCEPTED:
+        # It waits for others: the same request again has to learn what became of it.
+        answers.forget(name)
+        return _answer(status, document)
     kept = {field: None if field in SECRETS else value for field, value in document.items()}
     answers.keep(name, json.dumps([status, kept], default=str).encode())
     return _answer(status, document)

@@ -244,6 +244,8 @@ def test_issuers_profiles_audit_and_statistics_are_shown(api: Api) -> None:
     events = api("auditor", "GET", "/audit?limit=3")[1]
     assert [one["id"] for one in events["events"]] == [1, 2, 3]
     assert api("auditor", "GET", "/audit/head")[1]["id"] >= 3
+    assert api("auditor", "GET", "/audit/verify")[1]["is_whole"]
+    assert api("requester", "GET", "/audit/verify")[0] == 403
     assert api("auditor", "GET", "/statistics")[1]["certificates"] >= 2
 
 

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 KEPT = timedelta(hours=24)
+# Longer than any request takes: whoever worked on it has died.
+UNFINISHED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,8 @@ class App:
             nonlocal has_begun
             if not has_begun:
                 self._seen(API, message.get("status", 0))
+                # Certificates and requesters are nobody's cache's affair, and keys and passwords least of all.
+                message["headers"] = [*message.get("headers", ()), (b"cache-control", b"no-store")]
             has_begun = True
             await send(message)
 

@@ -99,7 +99,9 @@ def _headers_of(error: HandfastError) -> Mapping[str, str]:
 
 def _retry(error: HandfastError) -> Mapping[str, str]:
     after = getattr(error, "retry_after", None)
-    return {} if after is None else {"retry-after": str(max(1, round(after.total_seconds())))}
+    if after is None:
+        return {"retry-after": "5"} if isinstance(error, Unavailable) else {}
+    return {"retry-after": str(max(1, round(after.total_seconds())))}
 
 
 def _response(status: int, document: Mapping[str, Any], headers: Mapping[str, str]) -> Response:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from handfast.ca.answers import KEPT, AnswerKey
+from handfast.ca.answers import KEPT, UNFINISHED, AnswerKey
 from handfast.errors import Conflict
 from handfast.stores.database import Database, Transaction
 from handfast.stores.rows import seconds
@@ -20,6 +20,8 @@ class SqlAnswers:
     def claim(self, key: AnswerKey, request: bytes, *, now: datetime) -> bytes | None:
         def job(transaction: Transaction) -> bytes | None:
             transaction.rows("DELETE FROM answer WHERE created_at <= ?", [seconds(now - KEPT)])
+            abandoned = f"DELETE FROM answer {_THIS} AND answer IS NULL AND created_at <= ?"  # noqa: S608  # constants
+            transaction.rows(abandoned, [key.requester, key.key, seconds(now - UNFINISHED)])
             insert = "INSERT INTO answer VALUES (?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING RETURNING requester"
             if transaction.rows(insert, [key.requester, key.key, request, seconds(now)]):
                 return None

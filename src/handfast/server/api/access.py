@@ -83,6 +83,7 @@ OPERATIONS: Mapping[str, Rule] = {
     "publish_crl": _for(_A, _O),
     "list_events": _for(_A, _U),
     "show_head": _for(_A, _U),
+    "verify_events": _for(_A, _U),
     "show_statistics": _for(*_STAFF),
     "show_caller": _for(*_STAFF, _R, _D, _T),
 }

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from handfast.ca.answers import AnswerKey
-from handfast.errors import HandfastError, Malformed
+from handfast.errors import Malformed
 from handfast.protocols.exchange import Response as Answer
 from handfast.server.api.caller import Caller
 from handfast.server.problems import MEDIA_TYPE, problem, problem_of
@@ -39,7 +39,7 @@ def on_invalid(_request: Request, error: Any) -> Response:
         "detail": f"{len(fields)} of its fields are wrong" if len(fields) > 1 else "one of its fields is wrong",
         "errors": fields,
     }
-    return JSONResponse(document, status_code=422, media_type=MEDIA_TYPE, headers={"cache-control": "no-store"})
+    return JSONResponse(document, status_code=422, media_type=MEDIA_TYPE)
 
 
 def on_http_error(_request: Request, error: Any) -> Response:
@@ -67,14 +67,15 @@ def once(
     if before is not None:
         status, document = json.loads(before)
         return _answer(status, document)
+    is_done = False
     try:
         status, document = do()
-    except HandfastError:
-        answers.forget(name)
-        raise
-    if status == HTTPStatus.ACCEPTED:
-        # It waits for others: the same request again has to learn what became of it.
-        answers.forget(name)
+        # What waits for others is not done: the same request again has to learn what became of it.
+        is_done = status != HTTPStatus.ACCEPTED
+    finally:
+        if not is_done:
+            answers.forget(name)
+    if not is_done:
         return _answer(status, document)
     kept = {field: None if field in SECRETS else value for field, value in document.items()}
     answers.keep(name, json.dumps([status, kept], default=str).encode())
@@ -82,13 +83,12 @@ def once(
 
 
 def _answer(status: int, document: Mapping[str, Any]) -> JSONResponse:
-    return JSONResponse(
-        json.loads(json.dumps(document, default=str)), status_code=status, headers={"cache-control": "no-store"}
-    )
+    return JSONResponse(json.loads(json.dumps(document, default=str)), status_code=status)
 
 
 def _response(answer: Answer) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers), answer.media_type)
+    headers = {name: value for name, value in answer.headers.items() if name != "cache-control"}  # as for all of /api
+    return Response(answer.body, answer.status, headers, answer.media_type)
 
 
 def _place(location: tuple[Any, ...]) -> str:

@@ -18,12 +18,12 @@ def list_approvals(caller: Calling, waiting: bool = True) -> dict[str, Any]:
 
 
 @router.post("/approvals/{transaction}/approve")
-def approve_request(caller: Calling, transaction: str) -> dict[str, Any]:
+def approve_request(caller: Calling, transaction: models.Identifier) -> dict[str, Any]:
     """Agree. Who asked cannot; each counts once."""
     return shown.pending(caller.authority.approve(transaction, caller.requester))
 
 
 @router.post("/approvals/{transaction}/reject")
-def reject_request(caller: Calling, transaction: str, wanted: models.Rejection) -> dict[str, Any]:
+def reject_request(caller: Calling, transaction: models.Identifier, wanted: models.Rejection) -> dict[str, Any]:
     """Reject it for ever; the requester is told why."""
     return shown.pending(caller.authority.reject(transaction, caller.requester, wanted.reason))

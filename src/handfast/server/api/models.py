@@ -26,6 +26,10 @@ Lifetime = Annotated[str, StringConstraints(min_length=2, max_length=20)]
 Which = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^(0[xX])?[0-9A-Fa-f:]*[0-9A-Fa-f]$")]
 
 
+# Names of requesters, ids of tokens and of requests that wait.
+Identifier = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._@-]+$")]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -56,7 +56,7 @@ def list_requesters(caller: Calling) -> dict[str, Any]:
 
 
 @router.delete("/requesters/{name}", status_code=204)
-def remove_requester(caller: Calling, name: str) -> Response:
+def remove_requester(caller: Calling, name: models.Identifier) -> Response:
     """Forget a requester: its next request is refused. Its certificates stay what they are."""
     caller.authority.office.remove_requester(name, by=caller.requester)
     return Response(status_code=204)
@@ -64,7 +64,7 @@ def remove_requester(caller: Calling, name: str) -> Response:
 
 @router.post("/requesters/{name}/credentials", status_code=201)
 def add_credential(
-    caller: Calling, name: str, wanted: models.NewCredential, request: Request, key: IdempotencyKey = None
+    caller: Calling, name: models.Identifier, wanted: models.NewCredential, request: Request, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Another certificate or secret by which a requester proves who it is."""
 

@@ -41,6 +41,6 @@ def list_tokens(caller: Calling) -> dict[str, Any]:
 
 
 @router.delete("/tokens/{identifier}")
-def revoke_token(caller: Calling, identifier: str) -> dict[str, Any]:
+def revoke_token(caller: Calling, identifier: models.Identifier) -> dict[str, Any]:
     """End a token that nobody used yet."""
     return {"revoked": caller.authority.office.revoke_token(identifier, by=caller.requester).id}

@@ -76,6 +76,8 @@ def fill(database: Path, count: int) -> None:
             connection.executemany(
                 "INSERT INTO certificate_name VALUES (?, ?)", [(f"device-{one}", one) for one in identifiers]
             )
+            words = [(word, one) for one in identifiers for word in (f"device-{one}", str(one))]
+            connection.executemany("INSERT INTO certificate_word VALUES (?, ?)", words)
             connection.executemany(
                 "INSERT INTO issued VALUES (?, ?, ?, ?)",
                 [(one, body, os.urandom(32), os.urandom(20)) for one in identifiers],

@@ -284,11 +284,11 @@ class Authority:
         return memory.responder(issuer.name, make, now=self.clock())
 
     def search(self, listing: Listing) -> Page:
-        """One page of certificates, newest first."""
+        """One page of certificates, in the order that Listing tells."""
         return self.store.search(listing)
 
     def expiring(self, within: timedelta, *, before: int | None = None, limit: int = 50) -> Page:
-        """The certificates that are valid now and end within that time."""
+        """The certificates that are valid now and end within that time, the earliest end first."""
         now = self.clock()
         listing = Listing(now=now, state=State.VALID, expires_before=now + within, before=before, limit=limit)
         return self.store.search(listing)

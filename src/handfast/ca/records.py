@@ -209,10 +209,12 @@ class IssuerRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """Which certificates to list, newest first; everything given must hold.
+    """Which certificates to list; everything given must hold.
 
-    text: a part of the subject or of a name. requester: on whose account they were issued. now: aware, what `state` is
-    asked about. before: the cursor of the last page. limit: how many at most.
+    Newest first; but revoked and held ones by when that was, the last first; expired ones by their end, the latest
+    first; others that end before a moment by their end, the earliest first.
+    text: how a word of a name, the label or the subject begins, and goes on. requester: on whose account they were
+    issued. now: aware, what `state` is asked about. before: the cursor of the last page. limit: how many at most.
     """
 
     now: datetime
@@ -228,7 +230,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, and the cursor for those that come after; None at the end."""
+    """Some records, and the cursor for those that come after; None at the end.
+
+    With a cursor it may have fewer than the limit, even none: what a page costs is bounded, and the search goes on.
+    """
 
     records: tuple[CertificateRecord, ...]
     cursor: int | None

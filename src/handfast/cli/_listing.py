@@ -20,7 +20,7 @@ def print_pages(
         page = page_after(cursor, min(limit - len(records), 1000))
         records += page.records
         cursor = page.cursor
-        if cursor is None or not page.records:
+        if cursor is None:
             break
     now = authority.clock()
     if as_json:

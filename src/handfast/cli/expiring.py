@@ -22,7 +22,7 @@ SECTION = "Certificates"
 @authority_options
 @json_option
 def command(within: str, check: bool, limit: int, as_json: bool) -> None:
-    """List the certificates that are valid now and end soon."""
+    """List the certificates that are valid now and end soon, the earliest end first."""
     soon = parse_lifetime(within)
     authority = opened()
     count = print_pages(

@@ -25,7 +25,10 @@ SECTION = "Certificates"
 @authority_options
 @json_option
 def command(state: str | None, profile: str | None, issuer: str | None, limit: int, as_json: bool) -> None:
-    """List the authority's certificates, newest first."""
+    """List the authority's certificates, newest first.
+
+    Revoked and held ones: the last that became so first. Expired ones: the latest end first.
+    """
     authority = opened()
     if profile is not None:
         authority.profile(profile)

@@ -1,4 +1,4 @@
-"""Search certificates by a part of their name or subject."""
+"""Search certificates by a word of their names or subject."""
 
 import click
 
@@ -17,7 +17,11 @@ SECTION = "Certificates"
 @authority_options
 @json_option
 def command(text: str, limit: int, as_json: bool) -> None:
-    """List the certificates with TEXT in their subject or in one of their names, newest first."""
+    """List the certificates with a word that begins with TEXT, newest first.
+
+    Words are looked for in the names, the label and the subject. `cam-7.example.org` is found by `cam`, `7.ex`,
+    `example.org` and `org`, but not by `xample`. Capital letters make no difference.
+    """
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Malformed("the text to look for is not UTF-8", hint="give the part of the name in UTF-8")
     authority = opened()
@@ -26,5 +30,5 @@ def command(text: str, limit: int, as_json: bool) -> None:
         lambda before, size: authority.search(Listing(now=authority.clock(), text=text, before=before, limit=size)),
         limit=limit,
         as_json=as_json,
-        nothing=f"no certificate has {text!r} in its subject or names",
+        nothing=f"no certificate has a word that begins with {text!r} in its subject or names",
     )

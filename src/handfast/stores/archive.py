@@ -7,7 +7,7 @@ from datetime import datetime
 
 from handfast.ca.publishing import MARGIN
 from handfast.ca.records import CertificateRecord, RecordStatus, Revocation
-from handfast.stores import rows
+from handfast.stores import rows, words
 from handfast.stores.database import Database, Transaction
 from handfast.stores.frames import certificate_content, read_certificate
 from handfast.stores.rows import Row, seconds
@@ -63,6 +63,7 @@ class Archive:
             transaction.many(_INSERT, [_archive_row(record, row) for record, row in zip(records, found, strict=True)])
             names = [one for record in records for one in rows.name_rows(record, record.id)]
             transaction.many("DELETE FROM certificate_name WHERE name = ? AND certificate = ?", names)
+            transaction.many(words.DELETE, [one for record in records for one in words.word_rows(record, record.id)])
             numbers = [(record.id,) for record in records]
             transaction.many("DELETE FROM certificate_shard WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM issued WHERE certificate = ?", numbers)

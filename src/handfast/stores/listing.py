@@ -1,13 +1,32 @@
-"""A Listing as SQL: the conditions and their values."""
+"""A Listing as SQL: what its pages are ordered by, which index leads to candidates, and what must hold of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import NamedTuple
 
-from handfast.ca.records import Listing, State
-from handfast.stores.rows import seconds
+from handfast.ca.records import CertificateRecord, Listing, State
+from handfast.stores.rows import RECORD_COLUMNS, seconds
+from handfast.stores.words import bounds, plain_part
 
 Condition = tuple[str, list[object]]
 _NOT_REVOKED = "(r.id IS NULL OR r.reason = 'removeFromCRL')"
 _FINISHED = "i.certificate IS NOT NULL"
+_IS_REVOKED = "r.reason NOT IN ('certificateHold', 'removeFromCRL')"
+_IS_HELD = "r.reason = 'certificateHold'"
+_IS_LAST = (
+    "NOT EXISTS (SELECT 1 FROM revocation l "
+    "WHERE l.serial = r.serial AND l.issuer = r.issuer AND l.sequence > r.sequence)"
+)
+# Each certificate with its last revocation, if it has one.
+RECORDS = (
+    f"SELECT {RECORD_COLUMNS} FROM certificate c LEFT JOIN issued i ON i.certificate = c.id "  # noqa: S608  # constants
+    f"LEFT JOIN revocation r ON r.serial = c.serial AND r.issuer = c.issuer AND {_IS_LAST}"
+)
+# Each last revocation with its certificate.
+_REVOKED_RECORDS = (
+    f"SELECT {RECORD_COLUMNS} FROM revocation r JOIN certificate c ON c.serial = r.serial AND c.issuer = r.issuer "  # noqa: S608  # constants
+    f"LEFT JOIN issued i ON i.certificate = c.id WHERE {_IS_LAST} AND"
+)
 # What a state is, given the moment it is asked about; the same order of precedence as CertificateRecord.state().
 _STATES: Mapping[State, Callable[[int], Condition]] = {
     State.VALID: lambda now: (
@@ -16,37 +35,142 @@ _STATES: Mapping[State, Callable[[int], Condition]] = {
     ),
     State.NOT_YET_VALID: lambda now: (f"{_FINISHED} AND {_NOT_REVOKED} AND c.not_before > ?", [now]),
     State.EXPIRED: lambda now: (f"{_FINISHED} AND {_NOT_REVOKED} AND c.not_after < ?", [now]),
-    State.REVOKED: lambda now: ("r.reason NOT IN ('certificateHold', 'removeFromCRL')", []),
-    State.HELD: lambda now: ("r.reason = 'certificateHold'", []),
+    State.REVOKED: lambda now: (_IS_REVOKED, []),
+    State.HELD: lambda now: (_IS_HELD, []),
     State.UNFINISHED: lambda now: (f"i.certificate IS NULL AND {_NOT_REVOKED}", []),
 }
 
 
-def conditions(listing: Listing) -> tuple[str, list[object]]:
-    """The WHERE clause, always true for an empty listing, and its values."""
-    parts: list[Condition] = [("1 = 1", [])]
+class Query(NamedTuple):
+    """SQL and its values."""
+
+    sql: str
+    values: list[object]
+
+
+class Order(Enum):
+    """What comes first on a page. Candidates are told by the id of the certificate, or else of the revocation."""
+
+    NEWEST = "the newest certificate"
+    LAST_ENDED = "the latest end"
+    ENDS_SOON = "the earliest end"
+    LAST_REVOKED = "the newest revocation"
+
+    def identifier(self, record: CertificateRecord) -> int:
+        """The candidate that became this record."""
+        if self is Order.LAST_REVOKED and record.revocation is not None:
+            return record.revocation.id
+        return record.id
+
+
+def order_of(listing: Listing) -> Order:
+    """Always one that an index brings the matches of a state in."""
+    if listing.state in {State.REVOKED, State.HELD}:
+        return Order.LAST_REVOKED
+    if listing.state is State.EXPIRED:
+        return Order.LAST_ENDED
+    return Order.NEWEST if listing.expires_before is None else Order.ENDS_SOON
+
+
+def matching(listing: Listing, count: int) -> Query:
+    """The records of so many candidates that match; of the text, only a part that SQL understands."""
+    marks = ", ".join("?" * count)
+    start = f"{_REVOKED_RECORDS} r.id" if order_of(listing) is Order.LAST_REVOKED else f"{RECORDS} WHERE c.id"
+    parts = list(_conditions(listing))
+    sql = " AND ".join([f"{start} IN ({marks})", *(text for text, _ in parts)])
+    return Query(sql, [value for _, values in parts for value in values])
+
+
+def _conditions(listing: Listing) -> Iterator[Condition]:
     if listing.state is not None:
-        parts.append(_STATES[listing.state](seconds(listing.now)))
-    if listing.profile is not None:
-        parts.append(("c.profile = ?", [listing.profile]))
-    if listing.issuer is not None:
-        parts.append(("c.issuer = ?", [listing.issuer]))
-    if listing.text is not None:
-        pattern = f"%{_escaped(listing.text.lower())}%"
-        parts.append(("(LOWER(c.subject) LIKE ? ESCAPE '!' OR LOWER(c.names) LIKE ? ESCAPE '!')", [pattern, pattern]))
-    if listing.requester is not None:
-        parts.append(("c.requester = ?", [listing.requester]))
+        yield _STATES[listing.state](seconds(listing.now))
+    yield from _owners(listing)
     if listing.expires_before is not None:
-        parts.append(("c.not_after < ?", [seconds(listing.expires_before)]))
+        yield "c.not_after < ?", [seconds(listing.expires_before)]
+    if listing.text is not None:
+        pattern = f"%{plain_part(listing.text)}%"
+        columns = ("c.names", "c.label", "c.subject")
+        yield "(" + " OR ".join(f"LOWER({one}) LIKE ?" for one in columns) + ")", [pattern] * len(columns)
+
+
+def in_order(listing: Listing, end_of_cursor: int | None) -> Query:
+    """Candidates in the order of the page, after its cursor, up to a number that is the last value.
+
+    end_of_cursor: when the certificate of the cursor ends, for an order by ends.
+    """
+    order = order_of(listing)
+    if order is Order.LAST_REVOKED:
+        held = _IS_HELD if listing.state is State.HELD else _IS_REVOKED
+        return _newest("revocation r", "r.id", [(held, [])], listing)
+    if order is not Order.NEWEST:
+        return _by_end(listing, end_of_cursor)
+    if listing.state is State.UNFINISHED:
+        return _newest("unfinished u", "u.certificate", [], listing)
+    return _newest("certificate c", "c.id", list(_owners(listing))[:1], listing)
+
+
+def _owners(listing: Listing) -> Iterator[Condition]:
+    """What has an index with the id after it, so that its certificates come in order."""
+    if listing.requester is not None:
+        yield "c.requester = ?", [listing.requester]
+    if listing.profile is not None:
+        yield "c.profile = ?", [listing.profile]
+    if listing.issuer is not None:
+        yield "c.issuer = ?", [listing.issuer]
+
+
+def _newest(table: str, column: str, conditions: list[Condition], listing: Listing) -> Query:
+    parts: list[Condition] = [("1 = 1", []), *conditions]
     if listing.before is not None:
-        parts.append((f"{order(listing)} < ?", [listing.before]))
-    return " AND ".join(text for text, _ in parts), [value for _, values in parts for value in values]
+        parts.append((f"{column} < ?", [listing.before]))
+    where = " AND ".join(text for text, _ in parts)
+    sql = f"SELECT {column} FROM {table} WHERE {where} ORDER BY {column} DESC LIMIT ?"  # noqa: S608  # constants
+    return Query(sql, [value for _, values in parts for value in values])
 
 
-def order(listing: Listing) -> str:
-    """What to order by. With an end in sight, the sum keeps the database on the index of ends instead of on ids."""
-    return "c.id" if listing.expires_before is None else "c.id + 0"
+def _by_end(listing: Listing, end_of_cursor: int | None) -> Query:
+    """One bound at each end of the range: of two, the database might take the one that skips nothing."""
+    now = seconds(listing.now)
+    low: Condition = ("c.not_after >= ?", [now]) if listing.state is State.VALID else ("1 = 1", [])
+    high: Condition = ("c.not_after < ?", [_least(now, listing)])
+    after: list[object] = [end_of_cursor, listing.before]
+    if order_of(listing) is Order.LAST_ENDED:
+        direction, high = "DESC", high if end_of_cursor is None else ("(c.not_after, c.id) < (?, ?)", after)
+    else:
+        direction, low = "ASC", low if end_of_cursor is None else ("(c.not_after, c.id) > (?, ?)", after)
+    sql = (
+        f"SELECT c.id FROM certificate c WHERE {low[0]} AND {high[0]} "  # noqa: S608  # constants
+        f"ORDER BY c.not_after {direction}, c.id {direction} LIMIT ?"
+    )
+    return Query(sql, [*low[1], *high[1]])
 
 
-def _escaped(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+def _least(now: int, listing: Listing) -> int:
+    ends = [now] if listing.state is State.EXPIRED else []
+    return min([*ends, *([] if listing.expires_before is None else [seconds(listing.expires_before)])])
+
+
+def narrowing(listing: Listing) -> Iterator[Query]:
+    """Ways to all certificates that a part of the listing lets through, in no order; they may be few or very many."""
+    now = seconds(listing.now)
+    if listing.text is not None:
+        sql = "SELECT w.certificate FROM certificate_word w WHERE w.word >= ? AND w.word < ? LIMIT ?"
+        yield Query(sql, list(bounds(listing.text)))
+    if listing.state is State.NOT_YET_VALID:
+        yield Query("SELECT c.id FROM certificate c WHERE c.not_before > ? LIMIT ?", [now])
+    if listing.state is State.VALID and listing.expires_before is None:
+        yield Query("SELECT c.id FROM certificate c WHERE c.not_after >= ? LIMIT ?", [now])
+    for text, values in _owners(listing):
+        yield Query(f"SELECT c.id FROM certificate c WHERE {text} LIMIT ?", values)  # noqa: S608  # a constant
+
+
+def sort_keys(order: Order, count: int) -> Query:
+    """Of so many certificates: what tells the candidate, and what to order by before that."""
+    marks = ", ".join("?" * count)
+    if order is not Order.LAST_REVOKED:
+        return Query(f"SELECT c.id, c.not_after FROM certificate c WHERE c.id IN ({marks})", [])  # noqa: S608  # marks
+    sql = (
+        "SELECT r.id, 0 FROM certificate c JOIN revocation r ON r.serial = c.serial AND r.issuer = c.issuer "  # noqa: S608  # marks
+        f"WHERE c.id IN ({marks})"
+    )
+    return Query(sql, [])

@@ -13,7 +13,7 @@ from handfast.stores.copying import fill
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
 from handfast.stores.listening import TRIGGER, Listener
-from handfast.stores.migrations import latest, migrations
+from handfast.stores.migrations import backfill, latest, migrations
 from handfast.stores.rows import Row
 from handfast.stores.sql import SqlStore
 from handfast.stores.triggers import for_postgresql
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _PIECE = 2000
-_WORDS = {"{id}": "BIGINT PRIMARY KEY", "{blob}": "BYTEA"}
+_WORDS = {"{id}": "BIGINT PRIMARY KEY", "{blob}": "BYTEA", "{text}": 'TEXT COLLATE "C"', "{clustered}": ""}
 # A lock for each schema: the number is the ASCII of "hand". It ends with the transaction, also when a replica dies.
 _ONE_WRITER = "SELECT pg_advisory_xact_lock(1751215716, hashtext(current_schema()))"
 # A statement that waits longer than a minute would keep every replica waiting.
@@ -185,6 +185,7 @@ class PostgresqlDatabase:
             for word, meaning in _WORDS.items():
                 statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
             transaction.rows(statement)
+        backfill(transaction, number)
         transaction.many("INSERT INTO schema_version VALUES (?)", [(number,)])
 
     def _connect(self) -> "psycopg.Connection[Any]":

@@ -17,8 +17,7 @@ from handfast.ca.records import (
     Page,
     Revocation,
 )
-from handfast.stores import listing as listings
-from handfast.stores import rows
+from handfast.stores import rows, searching, words
 from handfast.stores.answers import SqlAnswers
 from handfast.stores.approvals import SqlApprovals
 from handfast.stores.archive import Archive
@@ -27,6 +26,7 @@ from handfast.stores.claims import settle
 from handfast.stores.database import Database, Transaction
 from handfast.stores.heads import SqlHeads
 from handfast.stores.leases import SqlLeases
+from handfast.stores.listing import RECORDS
 from handfast.stores.notices import SqlNotices
 from handfast.stores.published import SqlPublications, note_revocation
 from handfast.stores.quotas import SqlQuotas
@@ -35,12 +35,6 @@ from handfast.stores.rows import serial_bytes
 from handfast.stores.statuses import SqlStatuses
 from handfast.stores.tokens import SqlTokens
 
-_FROM = (
-    f"SELECT {rows.RECORD_COLUMNS} FROM certificate c "  # noqa: S608  # a constant
-    "LEFT JOIN issued i ON i.certificate = c.id "
-    "LEFT JOIN revocation r ON r.serial = c.serial AND r.issuer = c.issuer AND NOT EXISTS (SELECT 1 FROM revocation l "
-    "WHERE l.serial = c.serial AND l.issuer = c.issuer AND l.sequence > r.sequence)"
-)
 _REVOCATIONS = f"SELECT {rows.REVOCATION_COLUMNS} FROM revocation"  # noqa: S608  # a constant
 
 
@@ -97,6 +91,8 @@ class SqlStore:
             transaction.many("INSERT INTO certificate_shard VALUES (?, ?)", shards)
             names = [row for record, number in pairs for row in rows.name_rows(record, number)]
             transaction.many("INSERT INTO certificate_name VALUES (?, ?)", names)
+            transaction.many(words.INSERT, [row for record, number in pairs for row in words.word_rows(record, number)])
+            transaction.many("INSERT INTO unfinished VALUES (?)", [(number,) for number in identifiers])
             return identifiers
 
         identifiers = self.database.write(job, conflict="the serial or the row of the batch is on record already")
@@ -107,6 +103,7 @@ class SqlStore:
         def job(transaction: Transaction) -> None:
             values = [(one.id, one.certificate, one.fingerprint, one.sha1_fingerprint) for one in finished]
             transaction.many("INSERT INTO issued VALUES (?, ?, ?, ?)", values)
+            transaction.many("DELETE FROM unfinished WHERE certificate = ?", [(one.id,) for one in finished])
             append_events(transaction, events)
 
         self.database.write(job, conflict="the certificate was finished already")
@@ -140,12 +137,7 @@ class SqlStore:
         return tuple(found)
 
     def search(self, listing: Listing) -> Page:
-        where, values = listings.conditions(listing)
-        rest = f"WHERE {where} ORDER BY {listings.order(listing)} DESC LIMIT ?"
-        records = self._records(rest, [*values, listing.limit + 1])
-        more = len(records) > listing.limit
-        kept = records[: listing.limit]
-        return Page(kept, kept[-1].id if more else None)
+        return searching.search(self.database, listing)
 
     def revocation(self, issuer: str, serial: int) -> Revocation | None:
         sql = f"{_REVOCATIONS} WHERE serial = ? AND issuer = ? ORDER BY sequence DESC LIMIT 1"
@@ -281,7 +273,7 @@ class SqlStore:
         return [replace(one, revocation=self.revocation(one.issuer, one.serial)) for one in records]
 
     def _records(self, rest: str, values: Sequence[object]) -> tuple[CertificateRecord, ...]:
-        return tuple(map(rows.record_of, self.database.read(f"{_FROM} {rest}", values)))
+        return tuple(map(rows.record_of, self.database.read(f"{RECORDS} {rest}", values)))
 
 
 _INSERT_CERTIFICATE = f"INSERT INTO certificate VALUES ({', '.join('?' * 16)})"  # noqa: S608  # a constant

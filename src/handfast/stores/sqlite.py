@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 from handfast.errors import ConfigError, Conflict, HandfastError, Unavailable
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
-from handfast.stores.migrations import latest, migrations
+from handfast.stores.migrations import backfill, latest, migrations
 from handfast.stores.rows import Row
 from handfast.stores.sql import SqlStore
 from handfast.stores.triggers import for_sqlite
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 # As long as the longest bulk transaction of another process takes on a slow disk, and much longer.
 BUSY_TIMEOUT = timedelta(seconds=60)
 _PIECE = 1024
-_WORDS = {"{id}": "INTEGER PRIMARY KEY", "{blob}": "BLOB"}
+_WORDS = {"{id}": "INTEGER PRIMARY KEY", "{blob}": "BLOB", "{text}": "TEXT", "{clustered}": "WITHOUT ROWID"}
 _IN_MEMORY = ":memory:"
 
 
@@ -149,6 +149,7 @@ class SqliteDatabase:
             for word, meaning in _WORDS.items():
                 statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
             transaction.rows(statement)
+        backfill(transaction, number)
         transaction.rows(f"PRAGMA user_version = {number}")
 
     def _connect(self) -> sqlite3.Connection:

@@ -71,7 +71,13 @@ def made(serial: int) -> CertificateRecord:
         end = NOW - spread
     if state is State.NOT_YET_VALID:
         begin = NOW + DAY
-    return a_record(serial, not_before=begin, not_after=end, profile=PROFILES[serial // 6 % 2], requester=REQUESTERS[serial // 90 % 2])
+    return a_record(
+        serial,
+        not_before=begin,
+        not_after=end,
+        profile=PROFILES[serial // 6 % 2],
+        requester=REQUESTERS[serial // 90 % 2],
+    )
 
 
 def pages(store: SqlStore, listing: Listing) -> list[CertificateRecord]:
@@ -115,7 +121,7 @@ def wanted(record: CertificateRecord, listing: Listing) -> bool:
 
 
 LISTINGS = [
-    Listing(now=NOW, limit=7, state=state, profile=profile, requester=requester, text=text, expires_before=end)
+    Listing(now=NOW, limit=19, state=state, profile=profile, requester=requester, text=text, expires_before=end)
     for state in (None, *STATES)
     for profile, requester in ((None, None), ("server", None), (None, "ra"), ("server", "ra"))
     for text in (None, "cam-1", "cam-33")

@@ -90,7 +90,7 @@ class Listed(_Model):
     state: State | None = None
     profile: Word | None = None
     issuer: Word | None = None
-    text: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="In subject or names.")
+    text: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="How a word in it begins.")
     expires_within: Lifetime | None = Field(None, description="As 30d: valid, and over by then.")
     means: Annotated[str, StringConstraints(min_length=1, max_length=300)] | None = Field(
         None, description="A serial, the beginning of a fingerprint, or a whole name: all that it may mean, with PEM."

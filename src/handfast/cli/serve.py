@@ -50,6 +50,7 @@ def command(
     from handfast.server.log import to_stderr
     from handfast.server.service import service_of
     from handfast.server.serving import serve
+    from handfast.server.tenants import open_tenants
 
     session = current_session()
     has_begun = False
@@ -63,7 +64,10 @@ def command(
     passphrase = passphrase_source(session, is_over=lambda: has_begun)
     parts = open_parts(Path(session.directory), passphrase=passphrase, store=store)
     click.get_current_context().call_on_close(parts.store.close)
-    service = service_of(parts, log=to_stderr())
+    tenants = open_tenants(parts, passphrase=passphrase)
+    for one in tenants.values():
+        click.get_current_context().call_on_close(one.store.close)
+    service = service_of(parts, tenants=tenants, log=to_stderr())
     plan = parts.settings.serve.plan(listen=listen, http=http, names=names, metrics=metrics)
     serve(service, plan, passphrase, begun)
 

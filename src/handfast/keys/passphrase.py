@@ -27,14 +27,16 @@ def from_file(path: Path) -> PassphraseSource:
 def from_credentials() -> PassphraseSource | None:
     """The credential `handfast-passphrase` that systemd or the like provides; None when there is none.
 
-    A key has its own where `handfast-passphrase-NAME` is there.
+    A key has its own where `handfast-passphrase-NAME` is there; a tenant's keys where `handfast-passphrase-TENANT` is.
     """
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory or not Path(directory).is_dir():
         return None
 
     def source(name: str) -> bytes | None:
-        for path in (Path(directory, f"{CREDENTIAL}-{name}"), Path(directory, CREDENTIAL)):
+        tenant, dot, _ = name.rpartition(".")
+        own = (f"{CREDENTIAL}-{name}", f"{CREDENTIAL}-{tenant}") if dot else (f"{CREDENTIAL}-{name}",)
+        for path in (Path(directory, one) for one in (*own, CREDENTIAL)):
             if path.exists():
                 return _first_line(path)
         return None

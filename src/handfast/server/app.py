@@ -20,7 +20,7 @@ from handfast.server.peers import SCOPE_KEY, Visitor, require_standing
 from handfast.server.problems import INTERNAL_HINT, problem, problem_of
 from handfast.server.routing import Router
 from handfast.server.service import Service
-from handfast.server.tenancy import enter, tenant_of
+from handfast.server.tenancy import enter, mounted, tenant_of
 from handfast.server.workers import Workers
 
 Scope = MutableMapping[str, Any]
@@ -86,12 +86,11 @@ class App:
     async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
         """None when the client has gone."""
         method, path = scope["method"], scope["path"]
-        if path == LIVE:
-            return self.health.live()
-        if path == READY:
-            return await self.workers.run(self.health.ready)
-        if path == METRICS and self.shows_metrics and self.metrics is not None:
-            return await self.workers.run(self.metrics.answer)
+        authority = self.service.tenant(tenant_of(scope))
+        if not tenant_of(scope) and path in {LIVE, READY, METRICS}:
+            own = await self._own(path)
+            if own is not None:
+                return own
         found = self.router.find(method, path)
         if found.route is None:
             return _no_route(found.methods)
@@ -100,7 +99,6 @@ class App:
         body = await read_body(receive, headers, most=found.route.largest_body, within=self.limits.body)
         if body.is_gone or body.refusal is not None:
             return body.refusal
-        authority = self.service.tenant(tenant_of(scope))
         visitor: Visitor = scope[SCOPE_KEY]
         request = Request(
             method=method,
@@ -115,6 +113,16 @@ class App:
         worker = self.desk if found.route.is_issuing else self.workers
         return await worker.run(partial(handle, found.route, request, authority, self.metrics))
 
+    async def _own(self, path: str) -> Response | None:
+        """What the process tells of itself, and not of a tenant."""
+        if path == LIVE:
+            return self.health.live()
+        if path == READY:
+            return await self.workers.run(self.health.ready)
+        if self.shows_metrics and self.metrics is not None:
+            return await self.workers.run(self.metrics.answer)
+        return None
+
     async def _below(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Hand on to the application that is mounted at /api, within the same bounds; None when it has answered."""
         visitor: Visitor = scope[SCOPE_KEY]
@@ -125,7 +133,7 @@ class App:
         body = await read_body(receive, _headers(scope), most=limits.largest_api_body, within=limits.body)
         if body.is_gone or body.refusal is not None:
             return body.refusal
-        inner = {**scope, "root_path": scope.get("root_path", "") + API}
+        inner = mounted(scope, API)
         has_begun = False
 
         async def noting(message: MutableMapping[str, Any]) -> None:
@@ -163,7 +171,13 @@ class App:
         who = None if peer.certificate is None else serial_text(peer.certificate.serial_number)
         route = scope.get(_ROUTE, "")
         self.service.log(
-            "request", method=scope["method"], route=route, status=response.status, address=peer.address, serial=who
+            "request",
+            method=scope["method"],
+            route=route,
+            status=response.status,
+            address=peer.address,
+            serial=who,
+            tenant=tenant_of(scope) or None,
         )
 
     def _seen(self, route: str, status: int) -> None:

@@ -1,4 +1,4 @@
-"""The revocation feed as an ASGI application: it waits here, on the event loop, and holds no worker while it does."""
+"""The revocation feeds as an ASGI application: it waits here, on the event loop, and holds no worker while it does."""
 
 import asyncio
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from handfast.ca.authority import Authority
 from handfast.ca.records import Revocation
 from handfast.errors import HandfastError
 from handfast.protocols import feed
@@ -13,6 +14,7 @@ from handfast.protocols.feed import Asked
 from handfast.server.bodies import Receive
 from handfast.server.health import Health
 from handfast.server.service import Service
+from handfast.server.tenancy import tenant_of
 from handfast.server.workers import Workers
 
 # How often the store is asked, once for all who wait, whether there is anything new: by whatever replica.
@@ -22,22 +24,45 @@ HEARTBEAT = 15.0
 
 
 @dataclass(slots=True)
-class Feed:
-    """One process's feed. wait() is for all who wait: one of them looks, for all."""
+class Feeds:
+    """One process's feeds: one for each tenant, and none of them tells another's."""
 
     service: Service
     workers: Workers
     health: Health
+    _by_tenant: "dict[str, Feed]" = field(default_factory=dict)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
+        """Answer one request. Raises NotFound, Malformed and Conflict before anything is sent."""
+        tenant = tenant_of(scope)
+        self.service.tenant(tenant)
+        if tenant not in self._by_tenant:
+            self._by_tenant[tenant] = Feed(self.service, self.workers, self.health, tenant)
+        await self._by_tenant[tenant](scope, receive, send)
+
+
+@dataclass(slots=True)
+class Feed:
+    """The feed of one tenant. wait() is for all who wait: one of them looks, for all."""
+
+    service: Service
+    workers: Workers
+    health: Health
+    tenant: str
     _last: int = -1
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _watching: "asyncio.Task[None] | None" = None
     _waiting: int = 0
 
+    @property
+    def _authority(self) -> Authority:
+        return self.service.tenant(self.tenant)
+
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Any) -> None:
         """Answer one request. Raises Malformed and Conflict before anything is sent."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         wanted = feed.asked(scope["query_string"].decode("ascii", "replace"), headers)
-        after = await self.workers.run(partial(feed.start_of, wanted, self.service.authority))
+        after = await self.workers.run(partial(feed.start_of, wanted, self._authority))
         gone = asyncio.create_task(_gone(receive))
         try:
             if wanted.is_stream:
@@ -72,7 +97,7 @@ class Feed:
         await send({"type": "http.response.body", "body": b""})
 
     async def _since(self, after: int) -> Sequence[Revocation]:
-        publications = self.service.authority.store.publications
+        publications = self._authority.store.publications
         return await self.workers.run(partial(publications.revocations, after=after, limit=feed.MOST))
 
     async def _wait(self, after: int, gone: "asyncio.Task[None]", seconds: float) -> bool:
@@ -98,7 +123,7 @@ class Feed:
         """Look at the store as long as anybody waits."""
         while self._waiting and not self.health.is_stopping:
             try:
-                last = await self.workers.run(self.service.authority.store.last_revocation_id)
+                last = await self.workers.run(self._authority.store.last_revocation_id)
             except HandfastError:
                 last = self._last
             if last != self._last:

@@ -7,12 +7,16 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
+from handfast.ca.authority import Authority
 from handfast.ca.due import publish_due
-from handfast.errors import HandfastError
+from handfast.errors import HandfastError, Unavailable
+from handfast.server.assembly import Parts
 from handfast.server.delivering import delivery_of
 from handfast.server.health import Health
 from handfast.server.housekeeping import drop_segments, retire
+from handfast.server.log import Log
 from handfast.server.noticing import notices_of
 from handfast.server.service import Service
 from handfast.server.witness import witness_if_due
@@ -38,41 +42,78 @@ class Job:
     is_shared: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One of the service's authorities. name: empty for its own; log: says which one it is about."""
+
+    name: str
+    authority: Authority
+    parts: Parts
+    log: Log
+
+
+def of_each(service: Service, do: Callable[[Tenant], None]) -> None:
+    """Do it for every tenant. One that fails keeps it from no other; then Unavailable says which failed, and why."""
+    failed = []
+    for name, authority in service.authorities.items():
+        tenant = Tenant(name, authority, service.parts_of(name), partial(service.log, tenant=name or None))
+        try:
+            do(tenant)
+        except HandfastError as error:
+            failed.append(f"{name}: {error.message}" if name else error.message)
+    if failed:
+        raise Unavailable("; ".join(failed), hint="it is tried again")
+
+
 def publish(service: Service) -> None:
     """The revocation lists that are due, of every tenant."""
-    for authority in service.authorities.values():
-        outcome = publish_due(authority, authority.clock())
-        for one in outcome.published:
-            service.log("list.published", list=one.which.file_name, number=one.record.number, entries=one.entries)
-        for which in outcome.late:
-            service.log("list.late", list=which.file_name)
+    of_each(service, _publish)
+
+
+def _publish(tenant: Tenant) -> None:
+    outcome = publish_due(tenant.authority, tenant.authority.clock())
+    for one in outcome.published:
+        tenant.log("list.published", list=one.which.file_name, number=one.record.number, entries=one.entries)
+    for which in outcome.late:
+        tenant.log("list.late", list=which.file_name)
 
 
 def tell(service: Service) -> None:
-    """What people are to know in time, as far as the settings name somebody."""
-    settings, parts = service.settings.notices, service.parts
+    """What people are to know in time, as far as the settings of each tenant name somebody."""
+    of_each(service, _tell)
+
+
+def _tell(tenant: Tenant) -> None:
+    parts = tenant.parts
+    settings, queue = parts.settings.notices, parts.store.notices
     if not settings.are_wanted:
         return
-    now = service.clock()
-    queue = parts.store.notices
-    queue.add(tuple(notices_of(service.authority, settings.ahead)))
-    arrived, missed = delivery_of(settings, queue, parts.directory).deliver(now)
+    queue.add(tuple(notices_of(tenant.authority, settings.ahead)))
+    arrived, missed = delivery_of(settings, queue, parts.directory).deliver(parts.clock())
     if arrived or missed:
-        service.log("notices.delivered", arrived=arrived, missed=missed)
+        tenant.log("notices.delivered", arrived=arrived, missed=missed)
 
 
 def keep_house(service: Service) -> None:
-    """Archive what ended long ago, and give the witness a head."""
-    archived, head = retire(service.parts), witness_if_due(service.parts)
+    """Archive what ended long ago, and give each tenant's witness a head."""
+    of_each(service, _keep_house)
+
+
+def _keep_house(tenant: Tenant) -> None:
+    archived, head = retire(tenant.parts), witness_if_due(tenant.parts)
     if archived or head is not None:
-        service.log("house.kept", archived=archived, head=None if head is None else head.id)
+        tenant.log("house.kept", archived=archived, head=None if head is None else head.id)
 
 
 def keep_journal(service: Service) -> None:
-    """Drop old segments of this replica's own journal."""
-    dropped = drop_segments(service.parts)
+    """Drop old segments of this replica's own journals."""
+    of_each(service, _keep_journal)
+
+
+def _keep_journal(tenant: Tenant) -> None:
+    dropped = drop_segments(tenant.parts)
     if dropped:
-        service.log("journal.dropped", segments=dropped)
+        tenant.log("journal.dropped", segments=dropped)
 
 
 JOBS = (

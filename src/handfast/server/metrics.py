@@ -95,21 +95,23 @@ class Metrics:
 
     def answer(self) -> Response:
         """The page for Prometheus. Reads the store."""
-        for tenant, authority in self.service.authorities.items():
-            self._gather(tenant, authority)
+        waiting = [self._gather(tenant, authority) for tenant, authority in self.service.authorities.items()]
+        self.queue.labels("notices").set(sum(waiting))
         body = generate_latest(self.registry)
         return Response(body=body, media_type=CONTENT_TYPE_LATEST, headers={"cache-control": "no-store"})
 
-    def _gather(self, tenant: str, authority: Authority) -> None:
+    def _gather(self, tenant: str, authority: Authority) -> int:
+        """Read one tenant's store; how many of its notices wait."""
         try:
             with self._reading:
                 for event in self._new_events(tenant, authority):
                     self._count(tenant, event)
             self._look_at_issuers(tenant, authority)
-            self.queue.labels("notices").set(authority.store.notices.waiting())
+            return authority.store.notices.waiting()
         except HandfastError as error:
             # What is counted in the process is told all the same.
-            self.service.log("metrics.incomplete", why=error.message)
+            self.service.log("metrics.incomplete", why=error.message, tenant=tenant or None)
+            return 0
 
     def _new_events(self, tenant: str, authority: Authority) -> Iterator[AuditEvent]:
         """Those since the last scrape; for the first one, since the service began."""

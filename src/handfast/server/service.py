@@ -18,13 +18,14 @@ DEFAULT_TENANT = ""
 class Service:
     """authorities: by the tenant's name; the one without a name is the process's own.
 
-    parts: what the default authority was put together from. The authorities are replaced as one by reload(): whoever
-    handles a request keeps the one that it began with.
+    parts: what the default authority was put together from; tenants: the same of each other one. The authorities are
+    replaced as one by reload(): whoever handles a request keeps the one that it began with.
     """
 
     authorities: Mapping[str, Authority]
     parts: Parts
     settings: Settings
+    tenants: Mapping[str, Parts] = field(default_factory=dict)
     clock: Clock = utc_now
     log: Log = field(default=quiet)
 
@@ -36,18 +37,25 @@ class Service:
     def tenant(self, name: str) -> Authority:
         """The authority of a tenant. Raises NotFound."""
         if name not in self.authorities:
-            raise NotFound(f"there is no tenant {name!r}", hint="check the address")
+            raise NotFound(f"there is no tenant {name[:80]!r}", hint="check the address")
         return self.authorities[name]
 
+    def parts_of(self, name: str) -> Parts:
+        """What a tenant's authority was put together from."""
+        return self.parts if name == DEFAULT_TENANT else self.tenants[name]
+
     def reload(self) -> None:
-        """Take up issuers that were added to the store since."""
-        self.authorities = {**self.authorities, DEFAULT_TENANT: _authority(self.parts)}
+        """Take up issuers that were added to the stores since."""
+        self.authorities = {name: _authority(self.parts_of(name)) for name in self.authorities}
 
 
-def service_of(parts: Parts, *, log: Log = quiet) -> Service:
-    """The service of one authority."""
-    authorities = {DEFAULT_TENANT: _authority(parts)}
-    return Service(authorities=authorities, parts=parts, settings=parts.settings, clock=parts.clock, log=log)
+def service_of(parts: Parts, *, tenants: Mapping[str, Parts] | None = None, log: Log = quiet) -> Service:
+    """The service of one authority, and of its tenants (tenants.open_tenants)."""
+    others = tenants or {}
+    authorities = {name: _authority(one) for name, one in {DEFAULT_TENANT: parts, **others}.items()}
+    return Service(
+        authorities=authorities, parts=parts, settings=parts.settings, tenants=others, clock=parts.clock, log=log
+    )
 
 
 def _authority(parts: Parts) -> Authority:

@@ -22,7 +22,7 @@ from handfast.server.addresses import Address, bind
 from handfast.server.app import App, Application
 from handfast.server.connection import Terms
 from handfast.server.desk import Desk
-from handfast.server.feed import Feed
+from handfast.server.feed import Feeds
 from handfast.server.health import Health
 from handfast.server.jobs import JOBS, claim_of, keep_running
 from handfast.server.listener import Listener, config_of
@@ -34,6 +34,7 @@ from handfast.server.ready import ready_of
 from handfast.server.routing import protocol_routes, router_of
 from handfast.server.serve_settings import Plan
 from handfast.server.service import Service
+from handfast.server.tenants import unlock_all
 from handfast.server.ticking import keep_date
 from handfast.server.workers import Workers
 from handfast.tls.context import Generation, RotatingContext, server_generation
@@ -137,7 +138,7 @@ class Serving:
             health=self.health,
             is_secure=is_secure,
             api=api_of(self.service) if is_secure else None,
-            feed=Feed(self.service, self.workers, self.health) if is_secure else None,
+            feed=Feeds(self.service, self.workers, self.health) if is_secure else None,
             metrics=self.metrics,
             shows_metrics=shows_metrics,
             logs_requests=self.service.settings.serve.log_requests,
@@ -209,7 +210,7 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
     """
     metrics = Metrics(service)
     service.log = metrics.counting(service.log)
-    service.authority.issuer().unlock()
+    unlock_all(service)
     own = own_certificate(service, plan.names, passphrase)
     held = own.current()
     workers = Workers(plan.limits.workers)

@@ -1,5 +1,6 @@
 """handfast.toml: one table of settings that reads the file, refuses what it does not know, and prints its reference."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ FILE = "handfast.toml"
 # Nobody waits for more people than that, and a larger number is a slip.
 MOST_APPROVALS = 20
 MOST_SHARDS = 4096
+_TENANT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ SETTINGS = (
     Setting(
         "serve.log_requests", "true or false", "false", "a line in the log for each request that a handler answered"
     ),
+    Setting("tenants.NAME", "text", "", "the directory of another authority, served by the same process below /t/NAME"),
     Setting("profiles.NAME", "table", "", "a kind of certificate of one's own, or a built-in one changed"),
     Setting("profiles.NAME.allowed_names", "list of texts", "", "the names that the profile certifies, with stars"),
     Setting(
@@ -128,6 +131,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     serve: ServeSettings = field(default_factory=ServeSettings)
     est: Enrollment = field(default_factory=Enrollment)
+    tenants: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_settings(text: str, source: str = FILE) -> Settings:
@@ -265,6 +269,15 @@ def _number(key: str, value: object) -> int:
     return value
 
 
+def _tenants(key: str, value: object) -> dict[str, str]:
+    table = _table(key, value)
+    for name in table:
+        if not _TENANT.fullmatch(name):
+            msg = f"{key}.{name[:80]} is no name of a tenant"
+            raise ConfigError(msg, hint="use small letters, digits and hyphens: it is a part of addresses")
+    return {name: _text(f"{key}.{name}", place) for name, place in table.items()}
+
+
 _SERVE_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "listen": _text,
     "http": _text,
@@ -307,6 +320,7 @@ _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "audit": parse_audit,
     "notices": parse_notices,
     "est": parse_est,
+    "tenants": _tenants,
 }
 
 

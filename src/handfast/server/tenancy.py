@@ -19,9 +19,15 @@ def enter(scope: MutableMapping[str, Any]) -> None:
     if not path.startswith(PREFIX):
         return
     name, slash, rest = path.removeprefix(PREFIX).partition("/")
-    scope[_KEY] = name
-    scope["path"] = slash + rest if slash else "/"
-    scope["root_path"] = f"{scope.get('root_path', '')}{PREFIX}{name}"
-    raw = scope.get("raw_path")
-    if raw:
-        scope["raw_path"] = b"/" + raw.split(b"/", 3)[3] if raw.count(b"/") > 2 else b"/"
+    if name:
+        scope[_KEY] = name
+        scope["path"] = slash + rest if slash else "/"
+
+
+def mounted(scope: Mapping[str, Any], below: str) -> dict[str, Any]:
+    """The scope for an application that is mounted below a path: it sees the whole path again, and what is not its own
+    of it (ASGI, root_path).
+    """
+    tenant = tenant_of(scope)
+    prefix = f"{PREFIX}{tenant}" if tenant else ""
+    return {**scope, "path": prefix + scope["path"], "root_path": prefix + below}

@@ -24,6 +24,8 @@ ENROLL = "/.well-known/est/simpleenroll"
 _NOT_NOW = 503
 _PATIENCE = 60.0
 _PAUSE = 0.1
+# After so many certificates a client connects anew, to the replica that it likes best.
+_EACH = 25
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Load:
     """Threads that ask until the block ends. ports: where the replicas are now, changed by whoever restarts them.
 
     fleet, officer: headers of a requester, and of somebody who may revoke. revoke_each: of so many certificates one.
+    pause: seconds between a client's certificates, so that a replica can start beside the load.
     """
 
     ports: list[int]
@@ -50,6 +53,7 @@ class Load:
     officer: str
     clients: int = 4
     revoke_each: int = 8
+    pause: float = 0.02
     answered: Answered = field(default_factory=Answered)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: Sequence[threading.Thread] = ()
@@ -72,8 +76,11 @@ class Load:
                 "localhost", self.ports[which % len(self.ports)], context=self.context, timeout=_PATIENCE
             )
             try:
-                while not self._stopping.is_set():
+                for _ in range(_EACH):
                     self._step(connection, key, f"c{client}-{next(numbers)}.example.org")
+                    if self._stopping.wait(self.pause):
+                        break
+                which = client
             except (OSError, http.client.HTTPException):
                 self.answered.broken += 1
                 which += 1

@@ -159,6 +159,7 @@ CALLS: Mapping[str, Maker] = {
     "publish_crl": lambda cast, _: Call("POST", "/issuers/issuing/crl"),
     "list_events": lambda cast, _: Call("GET", "/audit"),
     "show_head": lambda cast, _: Call("GET", "/audit/head"),
+    "verify_events": lambda cast, _: Call("GET", "/audit/verify"),
     "show_statistics": lambda cast, _: Call("GET", "/statistics"),
     "show_caller": lambda cast, _: Call("GET", "/caller"),
 }

@@ -31,7 +31,11 @@ def candidates(store: Store, text: str) -> tuple[CertificateRecord, ...]:
 
 def the_one(store: Store, text: str) -> CertificateRecord:
     """The only certificate that the text may mean. Raises NotFound, or Conflict with the candidates."""
-    found = candidates(store, text)
+    return one_of(text, candidates(store, text))
+
+
+def one_of(text: str, found: tuple[CertificateRecord, ...]) -> CertificateRecord:
+    """The only one that was found for the text. Raises NotFound, or Conflict with the candidates."""
     if not found:
         hint = (
             "give a serial, at least 8 digits of a fingerprint, a name, or a certificate file; `handfast list` has all"

@@ -8,11 +8,11 @@ import click
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from handfast.ca.authority import Authority
 from handfast.ca.records import CertificateRecord
 from handfast.cli import _issued
 from handfast.cli._output import note, print_json, say
 from handfast.cli._which import read_file
+from handfast.client.desk import Desk, issuer_of
 from handfast.errors import ConfigError, Conflict, NotFound
 from handfast.keys.files import PRIVATE, PUBLIC, write_atomically
 from handfast.keys.generate import random_password
@@ -35,7 +35,7 @@ class Bundle:
     password_path: Path | None
 
 
-def put_bundle(authority: Authority, bundle: Bundle, *, as_json: bool) -> None:
+def put_bundle(authority: Desk, bundle: Bundle, *, as_json: bool) -> None:
     """Write the PKCS#12 file, and say its password once. Raises ConfigError for a key that is another's."""
     certificate = certificate_of(bundle.record)
     if key_identifier(bundle.key.public_key()) != bundle.record.key_id:
@@ -122,21 +122,21 @@ def certificate_of(record: CertificateRecord) -> x509.Certificate:
     return certificate
 
 
-def anchors(authority: Authority) -> bytes:
+def anchors(authority: Desk) -> bytes:
     """The roots of the authority, in PEM."""
-    found = dict.fromkeys(issuer.anchor for issuer in authority.issuers.values())
+    found = dict.fromkeys(issuer.anchor for issuer in authority.known_issuers())
     return _issued.pem_of(tuple(found)).encode()
 
 
-def _chain(authority: Authority, record: CertificateRecord) -> tuple[x509.Certificate, ...]:
-    return authority.issuer(record.issuer).presented_chain
+def _chain(authority: Desk, record: CertificateRecord) -> tuple[x509.Certificate, ...]:
+    return issuer_of(authority, record.issuer).presented_chain
 
 
-def _pem(authority: Authority, record: CertificateRecord) -> bytes:
+def _pem(authority: Desk, record: CertificateRecord) -> bytes:
     return (to_pem(certificate_of(record)) + _issued.pem_of(_chain(authority, record))).encode()
 
 
-FORMS: Mapping[str, Callable[[Authority, CertificateRecord], bytes]] = {
+FORMS: Mapping[str, Callable[[Desk, CertificateRecord], bytes]] = {
     "pem": _pem,
     "chain": lambda authority, record: _issued.pem_of(_chain(authority, record)).encode(),
     "der": lambda _authority, record: certificate_of(record).public_bytes(Encoding.DER),

@@ -9,13 +9,13 @@ import click
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from handfast.ca.authority import Authority
 from handfast.ca.order import Issued
 from handfast.ca.records import CertificateRecord
 from handfast.cli._issued import KEY
 from handfast.cli._options import Function
 from handfast.cli._output import finding_json, note, print_fields, print_findings, print_json, say
 from handfast.cli._which import record_json
+from handfast.client.desk import Desk, profile_of
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.keys import KeyKind
 from handfast.pki.lifetime import parse_lifetime
@@ -52,15 +52,15 @@ def lifetime_of(text: str | None) -> timedelta | None:
     return parse_lifetime(text) if text is not None else None
 
 
-def profile_for(authority: Authority, wanted: str | None, names: Sequence[str]) -> Profile:
+def profile_for(authority: Desk, wanted: str | None, names: Sequence[str]) -> Profile:
     """The profile that was named, or the one that a host name, an address or a URI can only mean.
 
     Raises ConfigError for a word that may be a person, a device or a host.
     """
     if wanted is not None:
-        return authority.profile(wanted)
+        return profile_of(authority, wanted)
     if _is_host(names[0]):
-        return authority.profile("server")
+        return profile_of(authority, "server")
     hint = "say --profile client for a person, --profile device for a machine, --profile server for a host"
     raise ConfigError(f"{names[0]!r} does not say what the certificate is for", hint=hint)
 

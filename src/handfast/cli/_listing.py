@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 
-from handfast.ca.authority import Authority
 from handfast.ca.records import CertificateRecord, Page
 from handfast.cli._output import note, print_json, say
 from handfast.cli._which import print_records, record_json
+from handfast.client.desk import Desk
 
 MOST = 1_000_000
 
 
 def print_pages(
-    authority: Authority, page_after: Callable[[int | None, int], Page], *, limit: int, as_json: bool, nothing: str
+    authority: Desk, page_after: Callable[[int | None, int], Page], *, limit: int, as_json: bool, nothing: str
 ) -> int:
     """At most `limit` records, newest first; how many there were. page_after: the page after a cursor, of a size."""
     records: list[CertificateRecord] = []

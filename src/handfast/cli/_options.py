@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from handfast.cli._session import Session
+from handfast.cli._session import SERVICE_OPTIONS, Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,6 +30,20 @@ def authority_options(function: Function) -> Function:
     return directory(passphrase(function))
 
 
+def desk_options(function: Function) -> Function:
+    """Those of authority_options, and those that name a service instead. All but --server are told by the top help."""
+    for name, (metavar, text) in SERVICE_OPTIONS.items():
+        function = click.option(
+            f"--{name.replace('_', '-')}",
+            metavar=metavar,
+            expose_value=False,
+            callback=_remember(name),
+            hidden=name != "server",
+            help=text,
+        )(function)
+    return authority_options(function)
+
+
 def yes_option(function: Function) -> Function:
     """`--yes`, as the argument `yes`: do it without asking."""
     return click.option("--yes", "-y", is_flag=True, help="Do it without asking.")(function)
@@ -45,5 +59,6 @@ def _remember(attribute: str) -> Callable[[click.Context, click.Parameter, str |
         session = context.ensure_object(Session)
         if value is not None:
             setattr(session, attribute, value)
+            session.typed.add(attribute)
 
     return callback

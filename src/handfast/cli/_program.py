@@ -10,7 +10,7 @@ from typing import cast
 import click
 
 from handfast import __version__
-from handfast.cli._session import Session
+from handfast.cli._session import SERVICE_OPTIONS, Session
 
 SECTIONS = ("Start here", "Certificates", "The authority", "Servers and clients", "More")
 
@@ -28,7 +28,7 @@ handfast: mutual TLS for people and devices, end to end.
 """
 
 _HELP_TOP = """\
-Usage: handfast [--ca DIR] [--passphrase-file FILE] COMMAND ...
+Usage: handfast [--ca DIR | --server URL] COMMAND ...
 
 Mutual TLS for people and devices, end to end: a private CA, and every server
 and client that has to trust it."""
@@ -37,6 +37,12 @@ _HELP_OPTIONS = """\
 Options, before or after COMMAND:
   --ca DIR                the authority [HANDFAST_CA, else ./handfast-ca]
   --passphrase-file FILE  the passphrase of the CA's keys, instead of a question
+  --server URL            ask a service instead of a directory [HANDFAST_SERVER]
+    --client-certificate FILE  who asks: a certificate with its chain, or the
+                          folder that `handfast issue` wrote
+    --client-key FILE     its key [in that file, or key.pem beside it]
+    --secret-file FILE    a requester's secret, instead of a certificate
+    --server-ca FILE      the root to trust [ca.pem beside the certificate]
   --version               print the version
   -h, --help              print this, or the help of a COMMAND
 """
@@ -62,6 +68,10 @@ def program(arguments: Sequence[str]) -> click.Group:
             click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version),
             click.Option(["--ca"], metavar="DIR", envvar="HANDFAST_CA"),
             click.Option(["--passphrase-file"], metavar="FILE", envvar="HANDFAST_PASSPHRASE_FILE"),
+            *(
+                click.Option([f"--{name.replace('_', '-')}"], metavar=metavar, envvar=f"HANDFAST_{name.upper()}")
+                for name, (metavar, _) in SERVICE_OPTIONS.items()
+            ),
         ],
     )
 
@@ -152,8 +162,10 @@ def _mentions_commands(path: str) -> bool:
 
 
 @click.pass_context
-def _start(context: click.Context, ca: str | None, passphrase_file: str | None) -> None:
-    context.obj = Session(ca=ca, passphrase_file=passphrase_file)
+def _start(context: click.Context, /, **options: str | None) -> None:
+    sources = {name: context.get_parameter_source(name) for name in options}
+    typed = {name for name, source in sources.items() if source is click.core.ParameterSource.COMMANDLINE}
+    context.obj = Session(**options, typed=typed)
     if os.environ.get("NO_COLOR"):
         context.color = False
     if context.invoked_subcommand is None:

@@ -1,13 +1,13 @@
 """What `renew` and `rekey` do with the old certificate: say that it is still valid, and offer to revoke it."""
 
-from handfast.ca.authority import Authority
 from handfast.ca.records import CertificateRecord, Reason, State
 from handfast.cli._output import ask, is_interactive, note, say
 from handfast.cli._publishing import publish
+from handfast.client.desk import Desk
 from handfast.pki.serial import serial_text
 
 
-def settle_old(authority: Authority, old: CertificateRecord, *, revoke: bool, quiet: bool) -> bool:
+def settle_old(authority: Desk, old: CertificateRecord, *, revoke: bool, quiet: bool) -> bool:
     """True when the old certificate was revoked, because that was asked for or answered."""
     if old.state(authority.clock()) is not State.VALID:
         return False

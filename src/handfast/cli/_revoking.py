@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import click
 
-from handfast.ca.authority import Authority
 from handfast.ca.records import CertificateRecord
 from handfast.cli._output import ask, is_interactive, print_json, say
 from handfast.cli._publishing import publish
 from handfast.cli._which import print_record, record_json
+from handfast.client.desk import Desk
 from handfast.pki.serial import serial_text
 
 _DONE = {"revoke": "revoked", "hold": "held", "release": "released"}
 
 
 def carry_out(
-    authority: Authority,
+    authority: Desk,
     record: CertificateRecord,
     verb: str,
     action: Callable[[], CertificateRecord],

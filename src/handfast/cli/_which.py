@@ -3,10 +3,10 @@
 from datetime import datetime
 from pathlib import Path
 
-from handfast.ca.authority import Authority
-from handfast.ca.finding import candidates
+from handfast.ca.finding import one_of
 from handfast.ca.records import CertificateRecord, State
 from handfast.cli._output import print_fields, print_table, state_word
+from handfast.client.desk import Desk
 from handfast.errors import NotFound
 from handfast.pki import pem
 from handfast.pki.keys import describe_key
@@ -16,7 +16,7 @@ ALIVE = frozenset({State.VALID, State.NOT_YET_VALID, State.HELD})
 MAXIMUM_FILE = 10 * 1024 * 1024
 
 
-def find(authority: Authority, text: str, *, alive: bool = False) -> CertificateRecord:
+def find(authority: Desk, text: str, *, alive: bool = False) -> CertificateRecord:
     """The record meant by a file, serial, fingerprint or name. Raises NotFound, Malformed, or Conflict with a list.
 
     alive: among several, the only one that is neither revoked nor over is meant.
@@ -36,13 +36,14 @@ def find(authority: Authority, text: str, *, alive: bool = False) -> Certificate
     return authority.find_certificate(contents.certificates[0])
 
 
-def _named(authority: Authority, text: str, *, alive: bool) -> CertificateRecord:
+def _named(authority: Desk, text: str, *, alive: bool) -> CertificateRecord:
+    found = authority.candidates(text)
     if alive:
         now = authority.clock()
-        living = [one for one in candidates(authority.store, text) if one.state(now) in ALIVE]
+        living = [one for one in found if one.state(now) in ALIVE]
         if len(living) == 1:
             return living[0]
-    return authority.find(text)
+    return one_of(text, found)
 
 
 def read_file(path: Path) -> bytes:

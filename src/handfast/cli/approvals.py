@@ -3,9 +3,8 @@
 import click
 
 from handfast.ca.approving import PendingRecord
-from handfast.ca.policy import OPERATOR
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import print_json, print_table, say
 
 SECTION = "The authority"
@@ -24,11 +23,11 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that were decided.")
-@authority_options
+@desk_options
 @json_option
 def list_pending(everything: bool, as_json: bool) -> None:
     """List the requests that wait, oldest first."""
-    found = opened().pending(waiting=not everything)
+    found = desk().pending(waiting=not everything)
     if as_json:
         print_json({"requests": [_described(record) for record in found]})
     elif not found:
@@ -49,11 +48,11 @@ def list_pending(everything: bool, as_json: bool) -> None:
 
 @command.command("approve")
 @click.argument("request")
-@authority_options
+@desk_options
 @json_option
 def approve(request: str, as_json: bool) -> None:
     """Agree to a request. When enough agreed, its requester gets the certificate the next time it asks."""
-    record = opened().approve(request, OPERATOR)
+    record = desk().approve(request)
     if as_json:
         print_json(_described(record))
     else:
@@ -65,11 +64,11 @@ def approve(request: str, as_json: bool) -> None:
 @command.command("reject")
 @click.argument("request")
 @click.option("--reason", default="", metavar="TEXT", help="What its requester is told.")
-@authority_options
+@desk_options
 @json_option
 def reject(request: str, reason: str, as_json: bool) -> None:
     """Refuse a request for ever."""
-    record = opened().reject(request, OPERATOR, reason)
+    record = desk().reject(request, reason)
     if as_json:
         print_json(_described(record))
     else:

@@ -11,7 +11,8 @@ from handfast.ca.audit_head import Head, Verification, parse_heads
 from handfast.ca.ports import Store
 from handfast.ca.records import AuditEvent
 from handfast.cli._authority import current_session, opened, passphrase_source
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._desk import desk
+from handfast.cli._options import authority_options, desk_options, examples, json_option
 from handfast.cli._output import finding_json, print_findings, print_json, print_table, say
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.serial import serial_text
@@ -41,11 +42,11 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--last", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many events.")
-@authority_options
+@desk_options
 @json_option
 def list_events(last: int, as_json: bool) -> None:
     """Print the last events, oldest first."""
-    events = _all_events()[-last:]
+    events = desk().events(last)
     if as_json:
         print_json({"events": [_json(event) for event in events]})
         return
@@ -126,10 +127,6 @@ def _text(file: str) -> str:
         return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}", hint="give a file of heads, a line each") from None
-
-
-def _all_events() -> list[AuditEvent]:
-    return list(_pages(opened().store))
 
 
 def _pages(store: Store) -> Iterator[AuditEvent]:

@@ -2,9 +2,9 @@
 
 import click
 
-from handfast.cli._authority import opened
+from handfast.cli._desk import desk
 from handfast.cli._listing import MOST, print_pages
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.pki.lifetime import parse_lifetime
 
 SECTION = "Certificates"
@@ -19,12 +19,12 @@ SECTION = "Certificates"
 @click.option("--within", default="30d", show_default=True, metavar="TIME", help="How soon: 12h, 30d, 1y ...")
 @click.option("--check", is_flag=True, help="Exit with status 1 when there are any.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many at most.")
-@authority_options
+@desk_options
 @json_option
 def command(within: str, check: bool, limit: int, as_json: bool) -> None:
     """List the certificates that are valid now and end soon, the earliest end first."""
     soon = parse_lifetime(within)
-    authority = opened()
+    authority = desk()
     count = print_pages(
         authority,
         lambda before, size: authority.expiring(soon, before=before, limit=size),

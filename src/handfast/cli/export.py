@@ -2,12 +2,12 @@
 
 import click
 
-from handfast.ca.authority import Authority
 from handfast.ca.records import CertificateRecord
 from handfast.cli import _exporting, _issued
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._which import find
+from handfast.client.desk import Desk
 from handfast.errors import ConfigError
 from handfast.pki.pkcs12 import Flavour
 
@@ -33,7 +33,7 @@ _FORMATS = (*_PKCS12, "pem", "chain", "der", "public", "anchors")
 @click.option("--password-file", metavar="FILE", help="The PKCS#12 password [a long random one].")
 @click.option("--password-out", metavar="FILE", help="Write the random password there, instead of printing it.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
-@authority_options
+@desk_options
 @json_option
 def command(
     which: str | None,
@@ -59,7 +59,7 @@ def command(
 
     CERTIFICATE is a serial, at least 8 digits of a fingerprint, a name or a file.
     """
-    authority = opened()
+    authority = desk()
     if form == "anchors":
         _exporting.put(_exporting.anchors(authority), out, form, force=force, as_json=as_json)
         return
@@ -79,7 +79,7 @@ def command(
     _exporting.put(_exporting.FORMS[form](authority, record), out or default, form, force=force, as_json=as_json)
 
 
-def _record(authority: Authority, which: str | None, form: str) -> CertificateRecord:
+def _record(authority: Desk, which: str | None, form: str) -> CertificateRecord:
     if which is None:
         raise ConfigError(f"--format {form} needs a certificate", hint="name one; `handfast list` has all")
     return find(authority, which, alive=True)

@@ -2,11 +2,11 @@
 
 import click
 
-from handfast.ca.order import Order
-from handfast.cli import _issued, _issuing
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
-from handfast.keys.generate import generate_key
+from handfast.cli import _issued, _issuing, _waiting
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
+from handfast.client.desk import Wish
+from handfast.pki.csr import proof_of
 from handfast.pki.keys import KeyKind
 
 SECTION = "Certificates"
@@ -24,7 +24,7 @@ SECTION = "Certificates"
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_issuing.certificate_options
 @_issuing.key_option
-@authority_options
+@desk_options
 @json_option
 def command(
     names: tuple[str, ...],
@@ -43,23 +43,23 @@ def command(
 
     The key, the certificate and its chain are written into ./issued/NAME. Nothing there is overwritten.
     """
-    authority = opened()
+    authority = desk()
     kind = _issuing.profile_for(authority, profile, names)
     alternative = _issuing.names_for(kind, names)
     wanted = _issuing.subject_for(kind, subject, names, alternative)
     folder = _issued.folder_for(_issuing.label_for(wanted, alternative), out)
     _issued.require_free(folder)
-    key = generate_key(KeyKind(key_kind or KeyKind.P256))
-    issued = authority.issue(
-        Order(
-            profile=kind.name,
-            public_key=key.public_key(),
-            subject=wanted,
-            names=alternative,
-            lifetime=_issuing.lifetime_of(lifetime),
-            issuer=issuer,
-        )
+    key = _waiting.key_for(folder, KeyKind(key_kind) if key_kind else None)
+    wish = Wish(
+        profile=kind.name,
+        request=proof_of(key),
+        subject=wanted,
+        names=alternative,
+        lifetime=_issuing.lifetime_of(lifetime),
+        issuer=issuer,
     )
+    issued = _waiting.require_issued(authority.issue(wish), folder, key, as_json=as_json)
     files = _issued.files_of(issued, key)
     _issued.write_new(folder, files)
+    _waiting.forget(folder)
     _issuing.print_issued(issued, folder, list(files), as_json=as_json)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
-from handfast.ca.authority import Authority
-from handfast.ca.records import Role
 from handfast.cli._adopting import import_issuer, install_issuer, request_issuer
 from handfast.cli._authority import current_session, new_passphrase, opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._desk import LocalDesk, desk
+from handfast.cli._options import authority_options, desk_options, examples, json_option
 from handfast.cli._output import print_json, print_table, say
+from handfast.client.desk import KnownIssuer, issuer_of
 from handfast.errors import ConfigError
 from handfast.keys.files import write_atomically
 from handfast.keys.passphrase import first_of
@@ -40,12 +40,11 @@ def command() -> None:
 
 
 @command.command("list")
-@authority_options
+@desk_options
 @json_option
 def list_issuers(as_json: bool) -> None:
     """List the CAs. The default one signs when nothing else is said."""
-    authority = opened()
-    described = [_described(authority, name) for name in authority.issuers]
+    described = [_described(one) for one in desk().known_issuers()]
     if as_json:
         print_json({"issuers": described})
         return
@@ -90,7 +89,7 @@ def new_issuer(
     write_certificates(directory, authority)
     publish_crl(directory, authority, issuer)
     if as_json:
-        print_json({"issuer": _described(authority, issuer)})
+        print_json({"issuer": _described(issuer_of(LocalDesk(authority, directory), issuer))})
     else:
         say(f"made the CA {issuer}; it signs from now on; {directory / 'certificates' / 'chain.pem'} is its chain")
 
@@ -117,7 +116,7 @@ def choose_default(issuer: str, as_json: bool) -> None:
         raise ConfigError(f"{path} is not as it is written first", hint=f'write issuer = "{issuer}" into it by hand')
     write_atomically(path, text)
     if as_json:
-        print_json({"issuer": _described(opened(), issuer)})
+        print_json({"issuer": _described(issuer_of(LocalDesk(opened(), path.parent), issuer))})
     else:
         say(f"{issuer} signs from now on")
 
@@ -126,14 +125,13 @@ for adopting in (import_issuer, request_issuer, install_issuer):
     command.add_command(adopting)
 
 
-def _described(authority: Authority, name: str) -> dict[str, object]:
-    issuer = authority.issuer(name)
+def _described(issuer: KnownIssuer) -> dict[str, object]:
     return {
-        "name": name,
-        "role": issuer.role.value if isinstance(issuer.role, Role) else issuer.role,
-        "default": name == authority.default_issuer,
+        "name": issuer.name,
+        "role": issuer.role.value,
+        "default": issuer.is_default,
         "subject": issuer.certificate.subject.rfc4514_string(),
-        "key": describe_key(issuer.identity.public_key),
+        "key": describe_key(issuer.certificate.public_key()),
         "not_after": issuer.certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "serial": serial_text(issuer.certificate.serial_number),
     }

@@ -3,9 +3,10 @@
 import click
 
 from handfast.ca.records import Listing, State
-from handfast.cli._authority import opened
+from handfast.cli._desk import desk
 from handfast.cli._listing import MOST, print_pages
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import desk_options, examples, json_option
+from handfast.client.desk import issuer_of, profile_of
 
 SECTION = "Certificates"
 
@@ -22,18 +23,18 @@ SECTION = "Certificates"
 @click.option("--profile", metavar="PROFILE", help="Only certificates of this profile.")
 @click.option("--issuer", metavar="NAME", help="Only certificates of this CA.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many at most.")
-@authority_options
+@desk_options
 @json_option
 def command(state: str | None, profile: str | None, issuer: str | None, limit: int, as_json: bool) -> None:
     """List the authority's certificates, newest first.
 
     Revoked and held ones: the last that became so first. Expired ones: the latest end first.
     """
-    authority = opened()
+    authority = desk()
     if profile is not None:
-        authority.profile(profile)
+        profile_of(authority, profile)
     if issuer is not None:
-        authority.issuer(issuer)
+        issuer_of(authority, issuer)
     print_pages(
         authority,
         lambda before, size: authority.search(

@@ -2,8 +2,9 @@
 
 import click
 
-from handfast.cli._authority import current_session, opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._authority import current_session
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import print_fields, print_json, print_table
 from handfast.errors import ConfigError
 from handfast.pki.lifetime import format_lifetime
@@ -16,7 +17,7 @@ SECTION = "The authority"
 
 @click.command(epilog=examples("handfast profiles", "handfast profiles device"))
 @click.argument("name", required=False, metavar="[PROFILE]")
-@authority_options
+@desk_options
 @json_option
 def command(name: str | None, as_json: bool) -> None:
     """List the profiles, or show one of them.
@@ -39,7 +40,7 @@ def command(name: str | None, as_json: bool) -> None:
 def _profiles() -> dict[str, Profile]:
     session = current_session()
     try:
-        return dict(opened().profiles)
+        return dict(desk().profile_map())
     except ConfigError as error:
         if session.ca is not None or not error.message.startswith("there is no authority"):
             raise

@@ -2,9 +2,9 @@
 
 import click
 
-from handfast.cli import _issued, _issuing
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli import _issued, _issuing, _waiting
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import print_json
 from handfast.cli._replacing import settle_old
 from handfast.cli._which import find
@@ -23,7 +23,7 @@ SECTION = "Certificates"
 @click.option("--lifetime", metavar="TIME", help="90d, 12h, 1y ... [the profile's]")
 @click.option("--out", "-o", metavar="DIR", help="Where the files go [the old ones' place, else ./issued/NAME].")
 @click.option("--revoke-old", is_flag=True, help="Revoke the old certificate at once.")
-@authority_options
+@desk_options
 @json_option
 def command(which: str, lifetime: str | None, out: str | None, revoke_old: bool, as_json: bool) -> None:
     """Issue a new certificate for the key of an old one.
@@ -31,13 +31,14 @@ def command(which: str, lifetime: str | None, out: str | None, revoke_old: bool,
     CERTIFICATE is a serial, a fingerprint, a name or a file. Where ./issued/NAME holds the old certificate, the new one
     takes its place beside the key. The old certificate stays valid until it ends or is revoked.
     """
-    authority = opened()
+    authority = desk()
     old = find(authority, which, alive=True)
     folder = _issued.folder_for(old.label, out)
     in_place = _issued.holds(folder, old.x509())
     if not in_place:
         _issued.require_free(folder)
-    issued = authority.renew(old, lifetime=_issuing.lifetime_of(lifetime))
+    answer = authority.renew(old, _issuing.lifetime_of(lifetime))
+    issued = _waiting.require_issued(answer, folder, as_json=as_json)
     files = _issued.files_of(issued)
     if in_place:
         _issued.replace_each(folder, files)

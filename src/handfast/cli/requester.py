@@ -5,15 +5,14 @@ from pathlib import Path
 import click
 
 from handfast.ca.name_patterns import parse_pattern
-from handfast.ca.office import Proof
 from handfast.ca.policy import RequesterRole
-from handfast.ca.requesters import SECRET_PREFIX, RequesterRecord
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.ca.requesters import CredentialKind, CredentialRecord, RequesterRecord
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import note, print_json, print_table, say
 from handfast.cli._which import read_file
+from handfast.client.desk import Proof
 from handfast.errors import ConfigError
-from handfast.keys.generate import new_secret
 from handfast.pki import pem
 
 SECTION = "The authority"
@@ -48,7 +47,7 @@ def command() -> None:
 @click.option("--profile", "profiles", multiple=True, metavar="PROFILE", help="A profile that it may ask for.")
 @click.option("--name", "patterns", multiple=True, metavar="PATTERN", help="Names that it may ask for: *.example.org")
 @click.option("--any-name", is_flag=True, help="It may ask for every name that the profiles allow.")
-@authority_options
+@desk_options
 @json_option
 def add(
     name: str,
@@ -61,7 +60,7 @@ def add(
     as_json: bool,
 ) -> None:
     """Make a requester. It proves who it is by a certificate, by a secret, or by either."""
-    authority = opened()
+    authority = desk()
     kind = RequesterRole(role)
     _require_bounds(kind, profiles, patterns, any_name=any_name)
     is_free = kind in _FREE
@@ -73,35 +72,30 @@ def add(
         created_at=authority.clock(),
     )
     proof = _proof(certificate, token=token)
-    authority.office.add_requester(record, proof)
-    _answer(f"made the {role} {name}", record.name, proof, as_json=as_json)
+    secret = authority.add_requester(record, proof)
+    _answer(f"made the {role} {name}", record.name, secret, as_json=as_json)
 
 
 @command.command("credential")
 @click.argument("name")
 @certificate_option
 @token_option
-@authority_options
+@desk_options
 @json_option
 def credential(name: str, certificate: str | None, token: bool, as_json: bool) -> None:
     """Let a requester prove who it is by this too. A certificate that it renews itself needs no more than that."""
-    authority = opened()
+    authority = desk()
     proof = _proof(certificate, token=token)
-    authority.office.add_credential(name, proof)
-    _answer(f"{name} may prove who it is by this too", name, proof, as_json=as_json)
+    secret = authority.add_credential(name, proof)
+    _answer(f"{name} may prove who it is by this too", name, secret, as_json=as_json)
 
 
 @command.command("list")
-@authority_options
+@desk_options
 @json_option
 def list_requesters(as_json: bool) -> None:
     """List the requesters: what they may ask for, and by what they prove who they are."""
-    office = opened().office
-    proofs: dict[str, list[str]] = {}
-    for one in office.credentials():
-        label = f"certificate {one.label}" if one.kind == "certificate" else one.label
-        proofs.setdefault(one.requester, []).append(label)
-    described = [_described(record, proofs.get(record.name, [])) for record in office.requesters()]
+    described = [_described(record, [*map(_label, proofs)]) for record, proofs in desk().requesters()]
     if as_json:
         print_json({"requesters": described})
     elif not described:
@@ -113,11 +107,11 @@ def list_requesters(as_json: bool) -> None:
 
 @command.command("remove")
 @click.argument("name")
-@authority_options
+@desk_options
 @json_option
 def remove(name: str, as_json: bool) -> None:
     """Forget a requester and its credentials: its next request is refused. Its certificates stay valid."""
-    opened().office.remove_requester(name)
+    desk().remove_requester(name)
     if as_json:
         print_json({"removed": name})
     else:
@@ -143,18 +137,23 @@ def _require_bounds(
 
 def _proof(certificate: str | None, *, token: bool) -> Proof:
     found = None if certificate is None else pem.one_certificate(read_file(Path(certificate)), certificate)
-    return Proof(found, new_secret(SECRET_PREFIX) if token else None)
+    return Proof(found, token)
 
 
-def _answer(text: str, name: str, proof: Proof, *, as_json: bool) -> None:
+def _label(credential: CredentialRecord) -> str:
+    is_certificate = credential.kind is CredentialKind.CERTIFICATE
+    return f"certificate {credential.label}" if is_certificate else credential.label
+
+
+def _answer(text: str, name: str, secret: str | None, *, as_json: bool) -> None:
     if as_json:
-        print_json({"requester": name, "secret": proof.secret})
+        print_json({"requester": name, "secret": secret})
         return
-    if proof.secret is None:
+    if secret is None:
         say(text)
         return
     note(f"{text}; this secret is shown once:")
-    say(proof.secret)
+    say(secret)
 
 
 def _described(record: RequesterRecord, proofs: list[str]) -> dict[str, object]:

@@ -3,8 +3,8 @@
 import click
 
 from handfast.ca.records import REVOCATION_REASONS, Reason
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option, yes_option
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option, yes_option
 from handfast.cli._revoking import carry_out
 from handfast.cli._which import find
 
@@ -37,7 +37,7 @@ def reason_of(_context: click.Context, _parameter: click.Parameter, text: str) -
     help="keyCompromise, superseded, affiliationChanged, cessationOfOperation ... [unspecified]",
 )
 @yes_option
-@authority_options
+@desk_options
 @json_option
 def command(which: str, reason: Reason, yes: bool, as_json: bool) -> None:
     """Revoke a certificate: it never becomes good again.
@@ -45,6 +45,6 @@ def command(which: str, reason: Reason, yes: bool, as_json: bool) -> None:
     CERTIFICATE is a serial, at least 8 digits of a fingerprint, a name or a file. What it was taken to mean is shown;
     on a terminal you are asked. A name that several valid certificates have is refused, with a list of them.
     """
-    authority = opened()
+    authority = desk()
     record = find(authority, which, alive=True)
     carry_out(authority, record, "revoke", lambda: authority.revoke(record, reason), yes=yes, as_json=as_json)

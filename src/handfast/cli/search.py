@@ -3,9 +3,9 @@
 import click
 
 from handfast.ca.records import Listing
-from handfast.cli._authority import opened
+from handfast.cli._desk import desk
 from handfast.cli._listing import MOST, print_pages
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.errors import Malformed
 
 SECTION = "Certificates"
@@ -14,7 +14,7 @@ SECTION = "Certificates"
 @click.command(epilog=examples("handfast search example.org", "handfast search sensor- --limit 500 --json"))
 @click.argument("text")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="How many at most.")
-@authority_options
+@desk_options
 @json_option
 def command(text: str, limit: int, as_json: bool) -> None:
     """List the certificates with a word that begins with TEXT, newest first.
@@ -24,7 +24,7 @@ def command(text: str, limit: int, as_json: bool) -> None:
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise Malformed("the text to look for is not UTF-8", hint="give the part of the name in UTF-8")
-    authority = opened()
+    authority = desk()
     print_pages(
         authority,
         lambda before, size: authority.search(Listing(now=authority.clock(), text=text, before=before, limit=size)),

@@ -2,8 +2,8 @@
 
 import click
 
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import print_json
 from handfast.cli._which import find, print_record, record_json
 from handfast.pki.pem import to_pem
@@ -13,7 +13,7 @@ SECTION = "Certificates"
 
 @click.command(epilog=examples("handfast show alice", "handfast show issued/alice/cert.pem --json"))
 @click.argument("which", metavar="CERTIFICATE")
-@authority_options
+@desk_options
 @json_option
 def command(which: str, as_json: bool) -> None:
     """Show a certificate as the authority knows it.
@@ -21,7 +21,7 @@ def command(which: str, as_json: bool) -> None:
     CERTIFICATE is a serial, at least 8 digits of a fingerprint, a name or a file. `handfast inspect` shows any file,
     also of other CAs.
     """
-    authority = opened()
+    authority = desk()
     record = find(authority, which)
     if as_json:
         certificate = record.x509()

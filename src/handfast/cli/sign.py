@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 from cryptography import x509
 
-from handfast.ca.order import Order
-from handfast.cli import _issued, _issuing
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli import _issued, _issuing, _waiting
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import ask, is_interactive, note
 from handfast.cli._which import read_file
+from handfast.client.desk import Wish
 from handfast.errors import ConfigError, NotFound
 from handfast.pki.csr import CertificateRequest, parse_request
 from handfast.pki.keys import describe_key
@@ -32,7 +32,7 @@ SECTION = "Certificates"
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @_issuing.certificate_options
 @click.option("--as-requested", is_flag=True, help="Grant the subject and the names that the request asks for.")
-@authority_options
+@desk_options
 @json_option
 def command(
     request: str,
@@ -50,7 +50,7 @@ def command(
     What the request asks for is a wish. The certificate gets the NAMEs and the subject given here. With --as-requested
     it gets what the request asks for, where the profile allows it; on a terminal, that is shown and asked.
     """
-    authority = opened()
+    authority = desk()
     if profile is None:
         hint = "say --profile server, client, device, peer or email; `handfast profiles` lists them"
         raise ConfigError("a request does not say what its certificate is for", hint=hint)
@@ -58,16 +58,15 @@ def command(
     granted_subject, granted_names = _granted(wished, subject, names, as_requested)
     folder = _issued.folder_for(_issuing.label_for(granted_subject, granted_names), out)
     _issued.require_free(folder)
-    issued = authority.issue(
-        Order(
-            profile=profile,
-            public_key=wished.public_key,
-            subject=granted_subject,
-            names=granted_names,
-            lifetime=_issuing.lifetime_of(lifetime),
-            issuer=issuer,
-        )
+    wish = Wish(
+        profile=profile,
+        request=wished,
+        subject=granted_subject,
+        names=granted_names,
+        lifetime=_issuing.lifetime_of(lifetime),
+        issuer=issuer,
     )
+    issued = _waiting.require_issued(authority.issue(wish), folder, as_json=as_json)
     files = _issued.files_of(issued)
     _issued.write_new(folder, files)
     _issuing.print_issued(issued, folder, list(files), as_json=as_json)

@@ -2,11 +2,10 @@
 
 import click
 
-from handfast.ca.tokens import TOKEN_PREFIX, TokenRecord
-from handfast.cli._authority import opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.ca.tokens import TokenRecord
+from handfast.cli._desk import desk
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import note, print_json, print_table, say
-from handfast.keys.generate import new_secret
 from handfast.pki.lifetime import parse_lifetime
 
 SECTION = "The authority"
@@ -28,13 +27,11 @@ def command() -> None:
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("--profile", "-p", required=True, metavar="PROFILE", help="server, client, device, peer ...")
 @click.option("--expires", default="1d", show_default=True, metavar="TIME", help="How long it can be used: 2h, 7d ...")
-@authority_options
+@desk_options
 @json_option
 def new(names: tuple[str, ...], profile: str, expires: str, as_json: bool) -> None:
     """Make a token for a certificate with these names, and show it once."""
-    authority = opened()
-    secret = new_secret(TOKEN_PREFIX)
-    token = authority.office.make_token(secret, profile, names, lifetime=parse_lifetime(expires))
+    secret, token = desk().make_token(profile, names, parse_lifetime(expires))
     if as_json:
         print_json({"secret": secret, **_described(token)})
         return
@@ -43,11 +40,11 @@ def new(names: tuple[str, ...], profile: str, expires: str, as_json: bool) -> No
 
 
 @command.command("list")
-@authority_options
+@desk_options
 @json_option
 def list_tokens(as_json: bool) -> None:
     """List the tokens that can be used. One that was used, or has expired, is gone."""
-    found = opened().office.tokens()
+    found = desk().tokens()
     if as_json:
         print_json({"tokens": [_described(token) for token in found]})
     elif not found:
@@ -62,15 +59,15 @@ def list_tokens(as_json: bool) -> None:
 
 @command.command("revoke")
 @click.argument("token")
-@authority_options
+@desk_options
 @json_option
 def revoke(token: str, as_json: bool) -> None:
     """End a token, named by its id, that nobody used yet."""
-    ended = opened().office.revoke_token(token)
+    ended = desk().revoke_token(token)
     if as_json:
-        print_json({"revoked": ended.id})
+        print_json({"revoked": ended})
     else:
-        say(f"the token {ended.id} cannot be used any more")
+        say(f"the token {ended} cannot be used any more")
 
 
 def _described(token: TokenRecord) -> dict[str, object]:

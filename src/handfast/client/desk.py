@@ -136,6 +136,14 @@ class Desk(Protocol):
         """Sign and publish a new CRL of an issuer."""
         ...
 
+    def is_due(self, issuer: KnownIssuer) -> bool:
+        """True when a new CRL of the issuer is made without its being named."""
+        ...
+
+    def last_list(self, issuer: str) -> PublishedList | None:
+        """The CRL that is published, put in its place again; None when there is none, or nothing to put."""
+        ...
+
     def add_requester(self, record: RequesterRecord, proof: Proof) -> str | None:
         """Make a requester; its secret, when one is wanted."""
         ...

@@ -1,6 +1,5 @@
 """RemoteDesk: an authority behind the REST API of a service; private keys stay here, requests go there."""
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 
 from handfast.ca.approving import PendingRecord
 from handfast.ca.order import Issued
-from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Pending, Reason
+from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Pending, Reason, Role
 from handfast.ca.requesters import CredentialRecord, RequesterRecord
 from handfast.ca.tokens import TokenRecord
 from handfast.client import documents
@@ -21,7 +20,7 @@ from handfast.client.documents import read
 from handfast.errors import NotFound
 from handfast.pki.csr import CertificateRequest
 from handfast.pki.lifetime import format_lifetime
-from handfast.pki.pem import to_pem
+from handfast.pki.pem import request_text, to_pem
 from handfast.pki.profile import Profile
 from handfast.pki.serial import serial_text
 from handfast.pki.subject import format_subject
@@ -59,7 +58,7 @@ class RemoteDesk:
             "subject": format_subject(wish.subject),
             "lifetime": _text_of(wish.lifetime),
             "issuer": wish.issuer,
-            "csr": _pem(wish.request),
+            "csr": request_text(wish.request.der),
         }
         return _issued(self.api.post("certificates", body=body, once=True))
 
@@ -71,7 +70,9 @@ class RemoteDesk:
         self, record: CertificateRecord, request: CertificateRequest, lifetime: timedelta | None
     ) -> Issued | Pending:
         """The next certificate for the key of a request."""
-        return _issued(self._on(record, "rekey", {"csr": _pem(request), "lifetime": _text_of(lifetime)}, once=True))
+        return _issued(
+            self._on(record, "rekey", {"csr": request_text(request.der), "lifetime": _text_of(lifetime)}, once=True)
+        )
 
     def revoke(self, record: CertificateRecord, reason: Reason) -> CertificateRecord:
         """Revoke for ever."""
@@ -125,6 +126,13 @@ class RemoteDesk:
                 entries=int(it["entries"]),
             ),
         )
+
+    def is_due(self, issuer: KnownIssuer) -> bool:
+        """Never for a root: the service makes its CRLs by itself when its key is there."""
+        return issuer.role is not Role.ROOT
+
+    def last_list(self, issuer: str) -> None:
+        """Nothing: the service has it in its place."""
 
     def add_requester(self, record: RequesterRecord, proof: Proof) -> str | None:
         """Make a requester; the service makes the secret."""
@@ -209,12 +217,6 @@ def _issued(document: Mapping[str, Any]) -> Issued | Pending:
 
 def _text_of(lifetime: timedelta | None) -> str | None:
     return None if lifetime is None else format_lifetime(lifetime)
-
-
-def _pem(request: CertificateRequest) -> str:
-    """As it came: some that are accepted cannot be written anew."""
-    text = base64.encodebytes(request.der).decode()
-    return f"-----BEGIN CERTIFICATE REQUEST-----\n{text}-----END CERTIFICATE REQUEST-----\n"
 
 
 def _proof(proof: Proof) -> dict[str, object]:

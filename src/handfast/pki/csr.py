@@ -96,6 +96,11 @@ def build_request(key: PrivateKey, *, subject: x509.Name, names: Iterable[Name] 
     return builder.sign(key, hash_for(key))  # type: ignore[arg-type]  # a DSA key never comes here
 
 
+def proof_of(key: PrivateKey) -> CertificateRequest:
+    """A request that wishes for nothing: it only proves that the key is there. Raises Unacceptable for a weak key."""
+    return parse_request(build_request(key, subject=x509.Name([])).public_bytes(Encoding.DER))
+
+
 def _subject(request: x509.CertificateSigningRequest, source: str) -> x509.Name:
     """The subject in the string types of today, whatever the request has (RFC 5280 section 4.1.2.4)."""
     try:

@@ -1,5 +1,6 @@
 """Reading any heap of certificates, keys, requests and CRLs, in PEM, DER or PKCS#12 (RFC 7468, RFC 5958, RFC 7292)."""
 
+import base64
 import binascii
 import re
 from collections.abc import Iterator
@@ -162,6 +163,12 @@ def request_der(data: bytes, source: str = "input") -> bytes | None:
     labels = {"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"}
     found = [one.der for one in _blocks(data, source) if one.label in labels]
     return found[0] if len(found) == 1 else None
+
+
+def request_text(der: bytes) -> str:
+    """The PEM text of a request in DER, as it came: some that are accepted cannot be written anew."""
+    text = base64.encodebytes(der).decode()
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{text}-----END CERTIFICATE REQUEST-----\n"
 
 
 def one_key(data: bytes, password: bytes | None = None, source: str = "input") -> PrivateKey:

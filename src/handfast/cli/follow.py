@@ -1,4 +1,4 @@
-"""Follow an authority's revocations, write them for a server at once, and have it reload."""
+"""Follow revocations, write them for a server, and have it reload."""
 
 import ssl
 import subprocess

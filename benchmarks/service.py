@@ -83,9 +83,9 @@ def _mib(server: Server) -> str:
 
 def rate(server: Server, place: Path, requests: list[bytes], clients: int) -> float:
     """Answers per second of CPU; the first requests are for warming up."""
-    _ask(server, place, requests[:_WARMING], clients)
+    ask_all(server, place, requests[:_WARMING], clients)
     before = server.cpu()
-    done = _ask(server, place, requests[_WARMING:], clients)
+    done = ask_all(server, place, requests[_WARMING:], clients)
     spent = server.cpu() - before
     good = done["statuses"].get("200", 0) + done["statuses"].get("201", 0)
     if good != len(requests) - _WARMING:
@@ -93,7 +93,7 @@ def rate(server: Server, place: Path, requests: list[bytes], clients: int) -> fl
     return float(good) / spent
 
 
-def _ask(server: Server, place: Path, requests: list[bytes], clients: int) -> dict[str, dict[str, int]]:
+def ask_all(server: Server, place: Path, requests: list[bytes], clients: int) -> dict[str, dict[str, int]]:
     plan, data = place / "plan.json", place / "requests.bin"
     data.write_bytes(join(requests))
     plan.write_text(

@@ -1,5 +1,6 @@
 """The authority's OCSP: who is answered for, what is kept ready, and that a revocation holds at once."""
 
+import asyncio
 import binascii
 import threading
 from collections.abc import Iterator
@@ -162,6 +163,20 @@ def test_an_answer_lies_ready_until_anybody_revokes_that_certificate(authority: 
     assert ocsp.find_post(asked, authority) is None
     assert ocsp.find_post(other, authority) is not None
     assert statuses(post(authority, asked)) == [(Status.REVOKED, x509.ReasonFlags.superseded)]
+
+
+def test_one_look_at_the_store_serves_one_turn_of_the_event_loop(authority: Authority) -> None:
+    record = issued(authority)
+    asked = question(authority, record.serial)
+    post(authority, asked)
+
+    async def turns() -> list[bool]:
+        found = [ocsp.find_post(asked, authority) is not None for _ in range(3)]
+        authority.revoke(record, Reason.SUPERSEDED)
+        await asyncio.sleep(0)
+        return [*found, ocsp.find_post(asked, authority) is not None]
+
+    assert asyncio.run(turns()) == [True, True, True, False]
 
 
 def test_an_answer_from_before_a_revocation_is_not_kept(authority: Authority) -> None:

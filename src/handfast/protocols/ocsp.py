@@ -73,6 +73,8 @@ def find_post(body: bytes, authority: Authority) -> Prepared | None:
 
 def find_get(path: bytes, authority: Authority) -> Prepared | None:
     """An answer that lies ready for this path."""
+    # The three that base64 needs, without the cost of all.
+    path = path.replace(b"%2B", b"+").replace(b"%2F", b"/").replace(b"%3D", b"=")
     return find_post(_decoded(unquote_to_bytes(path) if b"%" in path else path), authority)
 
 

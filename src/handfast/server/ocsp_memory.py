@@ -1,8 +1,11 @@
 """What one process keeps to answer OCSP fast: its responders' keys, and answers ready to go out (RFC 5019)."""
 
+import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -23,6 +26,8 @@ _AROUND = 900
 _MOST_CHANGES = 1000
 # A key that is not there is not looked for at every request: a passphrase is slow to try.
 _AGAIN_AFTER = timedelta(minutes=1)
+# How long one look at the store may serve in one turn of the event loop, in seconds: turns are rarely longer.
+_ONE_TURN = 0.001
 # What is left of a responder's certificate when it is no longer used.
 _SPARE = timedelta(minutes=1)
 
@@ -51,6 +56,7 @@ class Memory:
     _size: int = 0
     _mark: int | None = None
     _covers: int = -1
+    _looked_until: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def new_key(self, kind: KeyKind) -> PrivateKey:
@@ -92,11 +98,25 @@ class Memory:
         kept = self._kept.get(request)
         if kept is None:
             return None
+        if time.monotonic() >= self._looked_until:
+            self._look(store)
+            kept = self._kept.get(request)
+        return kept.prepared if kept is not None and now < kept.renew_at else None
+
+    def _look(self, store: Store) -> None:
+        """Look at the store, once for all requests that the event loop found waiting when this turn of it began.
+
+        They were sent before this look, so nobody among them can know of a revocation that it does not see.
+        """
         if store.change_mark() != self._mark:
             with self._lock:
                 self._catch_up(store)
-            kept = self._kept.get(request)
-        return kept.prepared if kept is not None and now < kept.renew_at else None
+        with suppress(RuntimeError):  # no loop runs here: look each time
+            asyncio.get_running_loop().call_soon(self._look_again)
+            self._looked_until = time.monotonic() + _ONE_TURN
+
+    def _look_again(self) -> None:
+        self._looked_until = 0.0
 
     def keep(self, request: bytes, answer: OcspAnswer, store: Store) -> None:
         if answer.certificate is None:

@@ -1,7 +1,8 @@
 """Clients that ask for certificates over connections that stay open: `python -m benchmarks._clients PLAN.json`.
 
 The plan: {"address": [host, port], "root": PEM file, "requests": file of requests, each with a length before it,
-"clients": how many}. Says what came back as JSON: how many answers of which status, and the seconds that it took.
+"clients": how many}. Without a root it speaks plain HTTP; with "anew" over a new connection for each request.
+Says what came back as JSON: how many answers of which status, and the seconds that it took.
 """
 
 import json
@@ -13,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     lock = threading.Lock()
 
     def work(share: list[bytes]) -> None:
-        seen = converse(tuple(plan["address"]), plan["root"], share)
+        seen = ask(plan, share)
         with lock:
             statuses.update(seen)
 
@@ -35,6 +36,16 @@ def main() -> None:
     for thread in threads:
         thread.join()
     print(json.dumps({"seconds": time.perf_counter() - began, "statuses": statuses}))
+
+
+def ask(plan: dict[str, Any], requests: list[bytes]) -> Counter[int]:
+    """Send each when the one before is answered; the statuses."""
+    address = tuple(plan["address"])
+    if plan["root"]:
+        return converse(address, plan["root"], requests)
+    if plan.get("anew"):
+        return sum((converse_plainly(address, [one]) for one in requests), Counter[int]())
+    return converse_plainly(address, requests)
 
 
 def split(data: bytes) -> list[bytes]:
@@ -62,6 +73,17 @@ def converse(address: tuple[str, int], root: str, requests: list[bytes]) -> Coun
     with context.wrap_socket(plain) as secured, secured.makefile("rb", buffering=65536) as stream:
         for request in requests:
             secured.sendall(request)
+            statuses[answer(cast("BinaryIO", stream))] += 1
+    return statuses
+
+
+def converse_plainly(address: tuple[str, int], requests: list[bytes]) -> Counter[int]:
+    """The same without TLS."""
+    statuses: Counter[int] = Counter()
+    with socket.create_connection(address, timeout=120) as plain, plain.makefile("rb", buffering=65536) as stream:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for request in requests:
+            plain.sendall(request)
             statuses[answer(cast("BinaryIO", stream))] += 1
     return statuses
 

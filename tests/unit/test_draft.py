@@ -45,6 +45,20 @@ def test_the_unsigned_certificate_says_the_same_as_the_signed_one() -> None:
     assert unsigned.not_valid_after_utc == signed.not_valid_after_utc
 
 
+@pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.P384, KeyKind.RSA2048, KeyKind.ED25519, KeyKind.ML_DSA_44])
+@pytest.mark.parametrize("profile", ["server", "email", "ocsp"])
+def test_the_bytes_that_are_signed_are_those_of_cryptographys_builder(profile: str, kind: KeyKind) -> None:
+    authority = authority_of(kind)
+    draft = authority.draft(profile, names=NAMES.get(profile, []), key=key_of(KeyKind.RSA2048))
+    far = replace(draft, subject=x509.Name([]), not_after=draft.not_after + 40 * 365 * DAY)
+    for one in (draft, far, replace(draft, extensions=())):
+        built = one.builder().sign(authority.key, one.signature_hash)  # type: ignore[arg-type]  # hash_for gave it
+        signed = sign_draft(one, authority.key)
+        assert signed.tbs_certificate_bytes == built.tbs_certificate_bytes
+        assert signed.signature_algorithm_oid == built.signature_algorithm_oid
+        signed.verify_directly_issued_by(authority.issuing)
+
+
 @pytest.mark.parametrize("profile", LEAVES)
 @pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.RSA2048, KeyKind.ED25519, KeyKind.ML_DSA_44])
 def test_a_draft_of_a_built_in_profile_passes_every_check(profile: str, kind: KeyKind) -> None:

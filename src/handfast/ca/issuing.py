@@ -72,7 +72,7 @@ def finish(
 ) -> list[Issued]:
     """Record certificates that were signed for records that were begun. identifiers: the store's for them."""
     finished = [_finished(identifier, one) for identifier, one in zip(identifiers, signed, strict=True)]
-    events = [_event(decision) for decision in decisions]
+    events = [_event(decision, record.label) for decision, record in zip(decisions, records, strict=True)]
     store.finish(finished, events)
     return [
         Issued(
@@ -154,8 +154,8 @@ def _finished(identifier: int, certificate: x509.Certificate) -> Finished:
     return Finished(identifier, der, hashlib.sha256(der).digest(), sha1)
 
 
-def _event(decision: Decision) -> AuditEvent:
-    detail = {"profile": decision.profile.name, "label": label_of(decision.order)}
+def _event(decision: Decision, label: str) -> AuditEvent:
+    detail = {"profile": decision.profile.name, "label": label}
     if decision.order.replaces is not None:
         detail["replaces"] = serial_text(decision.order.replaces)
     return AuditEvent(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from handfast.errors import Malformed
 
@@ -54,6 +55,7 @@ def integer(number: int) -> bytes:
     return encode(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
 
 
+@lru_cache(maxsize=256)
 def object_identifier(dotted: str) -> bytes:
     """An OBJECT IDENTIFIER, from its numbers with dots between."""
     first, second, *rest = map(int, dotted.split("."))

@@ -18,6 +18,8 @@ from handfast.pki.keys import KeyKind, PrivateKey, PublicKey, hash_for, key_iden
 from handfast.pki.lifetime import format_lifetime
 from handfast.pki.names import Name, from_general_names
 from handfast.pki.profile import KeyUsage, Profile
+from handfast.pki.signing import sign, signature_algorithm
+from handfast.pki.tbs import certificate_of, to_be_signed
 
 CODES = {
     "lifetime-too-long": "the lifetime asked for is longer than the profile's or the issuer's",
@@ -80,7 +82,7 @@ class Draft:
         return self.builder().create_unsigned()
 
     def builder(self) -> x509.CertificateBuilder:
-        """The builder from which both the unsigned and the signed certificate come."""
+        """The builder from which the unsigned certificate comes; what sign_draft() signs are the same bytes."""
         # The constructor takes what the setters of the builder would store: eleven copies fewer.
         return x509.CertificateBuilder(
             self.issuer_name,
@@ -140,7 +142,9 @@ def sign_draft(draft: Draft, issuer_key: PrivateKey) -> x509.Certificate:
     if draft.issuer is not None and issuer_key.public_key() != draft.issuer.public_key:
         msg = "the key of the issuing CA does not belong to its certificate"
         raise ConfigError(msg, hint="restore the key that belongs to the certificate, or make a new issuing CA")
-    return draft.builder().sign(issuer_key, draft.signature_hash)  # type: ignore[arg-type]  # hash_for gave it
+    algorithm = signature_algorithm(issuer_key)
+    body = to_be_signed(draft, algorithm)
+    return certificate_of(body, algorithm, sign(issuer_key, body))
 
 
 def draft_of(certificate: x509.Certificate, issuer: IssuerIdentity | None = None) -> Draft:

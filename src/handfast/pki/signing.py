@@ -34,7 +34,7 @@ def signature_algorithm(key: PrivateKey) -> bytes:
     for cls, dotted in _PURE:
         if isinstance(key, cls):
             return der.sequence((der.object_identifier(dotted),))
-    msg = f"a key of the class {type(key).__name__} cannot sign CRLs or OCSP answers"
+    msg = f"a key of the class {type(key).__name__} cannot sign"
     raise ConfigError(msg, hint="use an EC, RSA, Ed25519 or ML-DSA key for the CA")
 
 

@@ -19,7 +19,7 @@ def check(draft: Draft) -> Iterator[Finding]:
         message = "the same extension stands twice"
         yield Finding("extension-twice", Severity.ERROR, message, "leave one out", "RFC 5280 section 4.2")
     for extension in draft.extensions:
-        if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension):
+        if extension.critical and type(extension.value) is x509.UnrecognizedExtension:
             severity = Severity.WARNING if draft.profile is None else Severity.ERROR
             message = f"the extension {extension.oid.dotted_string} is critical, and few programs know it"
             yield Finding("critical-unknown", severity, message, "issue it not critical", "RFC 5280 section 4.2")

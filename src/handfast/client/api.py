@@ -143,10 +143,15 @@ class Api:
     def _error(self, error: Exception) -> HandfastError:
         if isinstance(error, ssl.SSLCertVerificationError):
             return self._distrusted(error)
-        if isinstance(error, ssl.SSLError) and not isinstance(error, _Broken):
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
             reason = (error.reason or str(error)).replace("_", " ").lower()
             hint = "check the client certificate: it must be of the service's authority, and valid now"
             return Refused(f"no TLS connection to {self.address}: {reason}", hint=hint, code=error.reason or "tls")
+        if isinstance(error, _Broken):
+            hint = (
+                "try again; if it stays so, check that the client certificate is of the service's authority, and valid"
+            )
+            return Unavailable(f"the service {self.address} ended the connection without an answer", hint=hint)
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         hint = "check the address, and that the service runs: handfast serve"
         return Unavailable(f"the service {self.address} does not answer: {reason.lower()}", hint=hint)

@@ -2,31 +2,28 @@
 
 The bar: with a million certificates on record each page of fifty takes less than 100 ms."""
 
-import random
 import shutil
 import sqlite3
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+
+import psycopg
 
 from benchmarks._report import Table
-from handfast.ca.records import CertificateRecord, Listing, Reason, State
-from handfast.pki.names import parse_names
+from handfast.ca.records import Listing, State
 from handfast.stores import postgresql, rows, sqlite
-from handfast.stores.copying import load, tables
 from handfast.stores.sql import SqlStore
-from handfast.stores.words import word_rows
-from tests.databases import postgresql as server
+from tests.databases import Server
+from tests.databases import postgresql as throw_away
 
 RUNS = 5
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _LIFETIME = timedelta(days=365)
-_BODY = bytes(620)
 
 
 def measure(folder: Path, *, quick: bool) -> list[Table]:
@@ -46,20 +43,12 @@ def measure(folder: Path, *, quick: bool) -> list[Table]:
 
 
 @contextmanager
-def _databases() -> Iterator[dict[str, Any]]:
+def _databases() -> Iterator[dict[str, Callable[[Path, int], SqlStore]]]:
     if shutil.which("psql") is None:
-        yield {"SQLite": _filled}
+        yield {"SQLite": _sqlite}
         return
-    with server() as running:
-
-        def loaded(path: Path, size: int) -> SqlStore:
-            _filled(path, size).close()
-            store = postgresql.open_store(running.new_database().partition(":")[2])
-            load(str(path), store.database)
-            store.database.write(lambda transaction: transaction.rows("ANALYZE"))
-            return store
-
-        yield {"SQLite": _filled, "PostgreSQL": loaded}
+    with throw_away() as running:
+        yield {"SQLite": _sqlite, "PostgreSQL": lambda _, size: _postgresql(running, size)}
 
 
 def _column(store: SqlStore, size: int) -> dict[str, float]:
@@ -106,60 +95,58 @@ def _cost(store: SqlStore, listing: Listing) -> float:
     return statistics.median(costs) * 1000
 
 
-def _filled(path: Path, size: int) -> SqlStore:
-    """A third is expired, the oldest; a hundredth revoked; a few are held, unfinished, of an old fleet, of a rare
-    profile."""
+def _sqlite(path: Path, size: int) -> SqlStore:
     store = sqlite.open_store(str(path))
-    chance = random.Random(size)  # not for secrets
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        if connection.execute("SELECT 1 FROM certificate").fetchone():
-            return store
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("BEGIN")
-        for start in range(1, size + 1, 10_000):
-            records = [_record(number, size, chance) for number in range(start, min(start + 10_000, size + 1))]
-            _insert(connection, "certificate", [rows.record_row(one, one.id) for one in records])
-            _insert(connection, "certificate_name", [row for one in records for row in rows.name_rows(one, one.id)])
-            _insert(connection, "certificate_word", [row for one in records for row in word_rows(one, one.id)])
-            finished = [one.id for one in records if one.id % 10_007]
-            _insert(
-                connection, "issued", [(one, _BODY, chance.randbytes(32), chance.randbytes(20)) for one in finished]
-            )
-            _insert(connection, "unfinished", [(one.id,) for one in records if one.id % 10_007 == 0])
-            _insert(connection, "revocation", [_revocation(one) for one in records if one.id % 100 == 50])
-        connection.execute("UPDATE counter SET value = ?", [size])
-        connection.execute("COMMIT")
+        for statement in ("PRAGMA synchronous = OFF", "PRAGMA cache_size = -400000", "PRAGMA temp_store = MEMORY"):
+            connection.execute(statement)
+        if not connection.execute("SELECT 1 FROM certificate LIMIT 1").fetchone():
+            connection.execute("BEGIN")
+            for statement in _statements(size, "randomblob({0})"):
+                connection.execute(statement)
+            connection.execute("COMMIT")
     return store
 
 
-def _insert(connection: sqlite3.Connection, table: str, values: Sequence[Sequence[object]]) -> None:
-    assert table in tables(connection)
-    if values:
-        connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values[0]))})", values)  # our own
+def _postgresql(running: Server, size: int) -> SqlStore:
+    url = running.new_database()
+    store = postgresql.open_store(url.partition(":")[2])
+    random = "substr(sha256(random()::text::bytea), 1, {0})"
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in (*_statements(size, random), "VACUUM ANALYZE"):
+            connection.execute(statement.encode())
+    return store
 
 
-def _record(number: int, size: int, chance: random.Random) -> CertificateRecord:
-    """Issued one after the other over a year and a half."""
-    begin = NOW - 1.5 * _LIFETIME * ((size - number) / size) - timedelta(minutes=5)
-    label = f"old-fleet-{number}" if number <= size // 20 else f"device-{number}"
-    return CertificateRecord(
-        id=number,
-        serial=chance.getrandbits(158),
-        issuer="issuing",
-        profile="rare" if number % 20_011 == 500 else "device",
-        profile_digest="d" * 64,
-        subject=f"CN={label},O=Example",
-        label=label,
-        names=parse_names([f"{label}.example.org"]),
-        not_before=begin,
-        not_after=begin + _LIFETIME,
-        key_id=chance.randbytes(20),
-        requester="operator",
-        created_at=begin,
+def _statements(size: int, blob: str) -> Iterator[str]:
+    """Issued one after the other over a year and a half, each for a year: so a third is expired, the oldest. One of a
+    hundred is revoked; a few are held, unfinished, of an old fleet, of a rare profile."""
+    now, year = rows.seconds(NOW), 365 * 86400
+    series = f"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {size})"
+    label = f"CASE WHEN i <= {size // 20} THEN 'old-fleet-' ELSE 'device-' END || i"
+    begin = f"{now - 300} - CAST({1.5 * year} * ({size} - i) / {size} AS BIGINT)"
+    profile = "CASE WHEN i % 20011 = 500 THEN 'rare' ELSE 'device' END"
+    serial, key, sha256, sha1 = (blob.format(count) for count in (20, 20, 32, 20))
+    yield (
+        f"INSERT INTO certificate {series} SELECT i, {serial}, 'issuing', {profile}, '{'d' * 64}', "
+        f"'CN=' || {label} || ',O=Example', {label}, '[\"dns:' || {label} || '.example.org\"]', {begin}, "
+        f"{begin} + {year}, {key}, 'operator', {begin}, NULL, NULL, NULL FROM n"
     )
-
-
-def _revocation(record: CertificateRecord) -> tuple[object, ...]:
-    reason = Reason.CERTIFICATE_HOLD if record.id % 5000 == 50 else Reason.KEY_COMPROMISE
-    end = rows.seconds(record.not_after)
-    return (record.id, rows.serial_bytes(record.serial), record.issuer, 0, reason.value, end - 999, end, "operator")
+    body = " || ".join([blob.format(31)] * 20) if "sha256" in blob else blob.format(620)
+    yield f"INSERT INTO issued SELECT id, {body}, {sha256}, {sha1} FROM certificate WHERE id % 10007 != 0"
+    yield "INSERT INTO unfinished SELECT id FROM certificate WHERE id % 10007 = 0"
+    for name in ("label", "label || '.example.org'"):
+        yield f"INSERT INTO certificate_name SELECT {name}, id FROM certificate ORDER BY label"
+    words = ("'example.org'", "'org'", "label || '.example.org'", "id || '.example.org'")
+    for word in words:
+        yield f"INSERT INTO certificate_word SELECT {word}, id FROM certificate ORDER BY 1, 2"
+    yield (
+        "INSERT INTO certificate_word SELECT substr(label, 5) || '.example.org', id FROM certificate "
+        f"WHERE id <= {size // 20} ORDER BY 1, 2"
+    )
+    reason = "CASE WHEN id % 5000 = 50 THEN 'certificateHold' ELSE 'keyCompromise' END"
+    yield (
+        f"INSERT INTO revocation SELECT id, serial, issuer, 0, {reason}, not_after - 999, not_after, 'operator' "
+        "FROM certificate WHERE id % 100 = 50"
+    )
+    yield f"UPDATE counter SET value = {size}"

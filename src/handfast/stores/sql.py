@@ -79,6 +79,7 @@ class SqlStore:
         claims: Sequence[Claim] = (),
     ) -> list[int]:
         known = list(snapshots)
+        word_lists = [words.words_of(record) for record in records]
 
         def job(transaction: Transaction) -> list[int]:
             settle(transaction, claims)
@@ -91,7 +92,8 @@ class SqlStore:
             transaction.many("INSERT INTO certificate_shard VALUES (?, ?)", shards)
             names = [row for record, number in pairs for row in rows.name_rows(record, number)]
             transaction.many("INSERT INTO certificate_name VALUES (?, ?)", names)
-            transaction.many(words.INSERT, [row for record, number in pairs for row in words.word_rows(record, number)])
+            listed = zip(word_lists, identifiers, strict=True)
+            transaction.many(words.INSERT, [(word, number) for some, number in listed for word in some])
             transaction.many("INSERT INTO unfinished VALUES (?)", [(number,) for number in identifiers])
             return identifiers
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from handfast.ca.records import CertificateRecord
 from handfast.stores.database import Transaction
@@ -12,24 +13,28 @@ LONGEST = 100
 # Of one name: nobody looks for the hundredth part of a URI, and each is a row.
 _MOST = 32
 _LAST = "\U0010ffff"
-_BEGIN = re.compile(r"(?<![^\W_])[^\W_]")
+_WORD = re.compile(r"[^\W_]+")
 _ATTRIBUTE = re.compile(r"(?:^|(?<!\\)[,+])\s*[A-Za-z0-9.]+=")
 _PLAIN = re.compile(r"[a-z0-9.@-]+")
 INSERT = "INSERT INTO certificate_word VALUES (?, ?)"
 DELETE = "DELETE FROM certificate_word WHERE word = ? AND certificate = ?"
 
 
+def words_of(record: CertificateRecord) -> list[str]:
+    """What is kept of a certificate: no word that another one begins with, since whoever looks for it finds that."""
+    words = [word[:LONGEST] for text in _longest(_texts(record)) for word in _words(text)]
+    return list(_longest(words))
+
+
 def word_rows(record: CertificateRecord, identifier: int) -> list[tuple[str, int]]:
-    """The rows of a certificate: none that another one begins with, since whoever looks for it finds that too."""
-    ordered = sorted({word[:LONGEST] for word in _words(record)})
-    kept = [word for word, following in zip(ordered, [*ordered[1:], ""], strict=True) if not following.startswith(word)]
-    return [(word, identifier) for word in kept]
+    """The rows of a certificate."""
+    return [(word, identifier) for word in words_of(record)]
 
 
 def is_found(record: CertificateRecord, text: str) -> bool:
     """Whether a word of the certificate begins so, and goes on so."""
     sought = text.lower()
-    return any(word.startswith(sought) for word in _words(record))
+    return any(word.startswith(sought) for text in _texts(record) for word in _words(text))
 
 
 def bounds(text: str) -> tuple[str, str]:
@@ -60,18 +65,25 @@ def _rows_of(found: Sequence[Row]) -> Iterator[tuple[str, int]]:
         yield from word_rows(record_of(row), row[0])
 
 
-def _words(record: CertificateRecord) -> Iterator[str]:
-    for text in _texts(record):
-        yield text
-        for begin in _begins(text):
+def _longest(texts: Iterable[str]) -> Iterator[str]:
+    """Without those that another one begins with, whose words it begins with too."""
+    previous = ""
+    for text in sorted(texts, reverse=True):
+        if not previous.startswith(text):
+            yield text
+            previous = text
+
+
+def _words(text: str) -> Iterator[str]:
+    yield text
+    for match in islice(_WORD.finditer(text, 1), _MOST):
+        begin = match.start()
+        if begin > 1 or not text[0].isalnum():
             yield text[begin:]
 
 
 def _texts(record: CertificateRecord) -> set[str]:
-    values = (value.replace("\\", "") for value in _ATTRIBUTE.split(record.subject))
-    texts = {record.label, *values, *(name.value for name in record.names)}
-    return {text.lower() for text in texts if text}
-
-
-def _begins(text: str) -> Iterable[int]:
-    return [match.start() for match in _BEGIN.finditer(text, 1)][: _MOST - 1]
+    texts = {record.label.lower(), *(name.value.lower() for name in record.names)}
+    if record.subject != f"CN={record.label}":
+        texts.update(value.replace("\\", "").lower() for value in _ATTRIBUTE.split(record.subject))
+    return texts - {""}

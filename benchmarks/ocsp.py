@@ -93,7 +93,7 @@ def rate(server: Server, place: Path, requests: list[bytes], count: int, *, anew
     """Answers per second of CPU; every question is asked once before, for warming up."""
     _ask(server, place, requests, anew=anew)
     before = server.cpu()
-    many = requests * (count // len(requests))
+    many = requests * max(1, count // len(requests))
     statuses = _ask(server, place, many, anew=anew)
     spent = server.cpu() - before
     if statuses != {"200": len(many)}:

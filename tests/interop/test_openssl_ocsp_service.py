@@ -4,9 +4,11 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.x509 import ocsp as library
 
 from handfast.ca.authority import Authority
@@ -15,8 +17,11 @@ from handfast.ca.records import REVOCATION_REASONS, Reason
 from handfast.keys.generate import generate_key, new_serial
 from handfast.pki.keys import KeyKind
 from handfast.pki.ocsp import build_request, cert_id, issuer_keys
+from handfast.pki.pem import to_pem
 from handfast.pki.subject import parse_subject
 from handfast.protocols.ocsp import get_path
+from handfast.validate import Level, Policy, examine, trust
+from handfast.validate.revocation import RevocationFacts, RevocationMode, RevocationPolicy, Status, load_crl
 from tests.programs import required_program
 from tests.serving import PATIENCE, Running, authority_in, opened, running
 
@@ -94,6 +99,44 @@ def test_openssl_agrees_with_the_store_about_a_mixed_thousand(world: World, opti
     nameless = {"revoked privilegeWithdrawn", "revoked aACompromise"}
     unnamed = {one: status for one, status in expected.items() if status in nameless and "(UNKNOWN)" in said[one]}
     assert said == expected | dict.fromkeys(unnamed, "revoked (UNKNOWN)")
+
+
+def test_openssl_verify_and_our_validator_agree_by_the_lists_about_the_same(world: World, tmp_path: Path) -> None:
+    service, expected = world
+    revoked = {serial: status.startswith("revoked") for serial, status in expected.items() if status != "unknown"}
+    with opened(service.directory) as authority:
+        lists = [authority.crl(name) for name in authority.issuers]
+        leaves = {one: authority.store.by_serial(one)[0].certificate for one in revoked}
+        root, issuing = (authority.issuers[name].certificate for name in ("root", "issuing"))
+    certificates = {one: x509.load_der_x509_certificate(der) for one, der in leaves.items() if der is not None}
+    assert len(certificates) == COUNT - 100
+    assert by_openssl(service, certificates, lists, tmp_path) == revoked
+    facts = RevocationFacts(crls=tuple(map(load_crl, lists)))
+    policy = Policy(level=Level.STRICT, revocation=RevocationPolicy(mode=RevocationMode.REQUIRE))
+    for serial, leaf in certificates.items():
+        report = examine(
+            leaf, anchors=trust([root]), policy=policy, at=datetime.now(UTC), intermediates=[issuing], facts=facts
+        )
+        assert report.revocation[0].status is (Status.REVOKED if revoked[serial] else Status.GOOD)
+
+
+def by_openssl(
+    service: Running, certificates: dict[int, x509.Certificate], lists: list[bytes], folder: Path
+) -> dict[int, bool]:
+    """Whether `openssl verify -crl_check_all` says that each is revoked; it looks at all in one process."""
+    (folder / "lists.pem").write_text("".join(to_pem(x509.load_der_x509_crl(one)) for one in lists))
+    for serial, certificate in certificates.items():
+        (folder / f"{serial}.pem").write_text(to_pem(certificate))
+    directory = service.directory / "certificates"
+    done = subprocess.run(
+        ["openssl", "verify", "-crl_check_all", "-CAfile", directory / "root.pem",
+         "-untrusted", directory / "issuing.pem", "-CRLfile", "lists.pem", *(f"{one}.pem" for one in certificates)],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    good = {int(line.partition(".")[0]) for line in done.stdout.splitlines() if line.endswith(": OK")}
+    words = [line for line in done.stderr.splitlines() if " at 0 depth lookup: certificate revoked" in line]
+    assert len(good) + len(words) == len(certificates), done.stderr[-500:]
+    return {one: one not in good for one in certificates}
 
 
 def test_a_revocation_is_told_at_the_next_request(world: World) -> None:

@@ -55,7 +55,7 @@ def test_the_urls_of_the_list_and_of_the_issuer_are_answered(world: World, tmp_p
     issuer = x509.load_der_x509_certificate(fetched(service, urls["issuer"], tmp_path / "issuer").read_bytes())
     certificate.verify_directly_issued_by(issuer)
     crl = x509.load_der_x509_crl(fetched(service, urls["crl"], tmp_path / "crl").read_bytes())
-    assert crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # a CA's key signs
+    assert crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # a CA has a key that signs
     assert crl.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
     # The CA's own certificate leads to the root, and to the root's list.
     above = urls_of(issuer)

@@ -232,7 +232,7 @@ def test_whom_it_is_not_for_gets_nothing_and_changes_nothing(cast: Cast, operati
     assert cast.world.authority.store.last_event_id() == before
 
 
-ALLOWED = [(operation, kind) for operation, rule in OPERATIONS.items() for kind in rule.kinds]
+ALLOWED = [(operation, kind) for operation, rule in OPERATIONS.items() for kind in sorted(rule.kinds)]
 
 
 @pytest.mark.parametrize(("operation", "kind"), ALLOWED)
@@ -248,7 +248,7 @@ def test_what_is_anothers(cast: Cast, operation: str, kind: Kind) -> None:
         assert answer.status == 404
 
 
-OWN = [(operation, kind) for operation in OPERATIONS for kind in OPERATIONS[operation].own]
+OWN = [(operation, kind) for operation in OPERATIONS for kind in sorted(OPERATIONS[operation].own)]
 
 
 @pytest.mark.parametrize(("operation", "kind"), OWN)

@@ -42,7 +42,7 @@ def test_the_pasted_lines_work_as_they_stand(kept: tuple[Path, str]) -> None:
     directory, printed = kept
     required_program("curl")
     curl = next(line for line in printed.splitlines() if line.startswith("curl "))
-    python = re.search(r'^python3 -c ".*?"$', printed, re.MULTILINE | re.DOTALL)
+    python = re.search(r"^python3 -c '.*?'$", printed, re.MULTILINE | re.DOTALL)
     assert python is not None
     port = int((directory / "port.txt").read_text(encoding="ascii"))
     with subprocess.Popen([HANDFAST, "quickstart", "--serve", directory], stderr=subprocess.PIPE) as server:

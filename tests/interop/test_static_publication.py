@@ -192,12 +192,9 @@ def build_number(world: World, number: int) -> bytes:
 
 
 def test_nginx_serves_them_to_curl(world: World, short_path: Path, tmp_path: Path) -> None:
-    write_static(world.authority, tmp_path / "pki")
+    write_static(world.authority, short_path / "pki")
     main = short_path / "nginx.conf"
-    main.write_text(NGINX.format(at=short_path, root=tmp_path / "pki"))
-    # Its workers are somebody else: they enter the directories above.
-    for folder in (tmp_path, *tmp_path.parents[:3], short_path):
-        folder.chmod(0o755)
+    main.write_text(NGINX.format(at=short_path, root=short_path / "pki"))
     command = [required_program("nginx"), "-p", str(short_path), "-c", str(main), "-e", str(short_path / "error.log")]
     nginx = subprocess.Popen(command)
     try:
@@ -209,7 +206,7 @@ def test_nginx_serves_them_to_curl(world: World, short_path: Path, tmp_path: Pat
                 check=True, capture_output=True, text=True, timeout=60,
             )  # fmt: skip
             assert fetched.stdout == f"application/{media_type}"
-            assert (tmp_path / "got").read_bytes() == (tmp_path / "pki" / name).read_bytes()
+            assert (tmp_path / "got").read_bytes() == (short_path / "pki" / name).read_bytes()
     finally:
         nginx.terminate()
         nginx.wait(60)

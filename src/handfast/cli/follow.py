@@ -1,5 +1,6 @@
 """Follow revocations, write them for a server, and have it reload."""
 
+import json
 import ssl
 import subprocess
 import time
@@ -10,7 +11,7 @@ import click
 from cryptography import x509
 
 from handfast import registry
-from handfast.cli._options import examples
+from handfast.cli._options import examples, json_option
 from handfast.cli._output import note, say
 from handfast.client.follow import Follower
 from handfast.errors import ConfigError, HandfastError, Refused
@@ -40,6 +41,7 @@ _TRIES = 40
 @click.option("--crl", "crl_file", metavar="FILE", help="Write the signed lists, in PEM, one after the other.")
 @click.option("--reload", "reload_command", metavar="COMMAND", help="Run it in the shell after each change.")
 @click.option("--once", is_flag=True, help="Write what is revoked now, and end.")
+@json_option
 def command(
     url: str,
     ca_file: str,
@@ -49,6 +51,7 @@ def command(
     crl_file: str | None,
     reload_command: str | None,
     once: bool,
+    as_json: bool,
 ) -> None:
     """Follow the revocations of the service at URL until stopped.
 
@@ -63,13 +66,13 @@ def command(
     files.write(follower)
     while not once:
         try:
-            _round(follower, files)
+            _round(follower, files, as_json=as_json)
         except (HandfastError, ssl.SSLError) as error:
             note(f"{error}; what is known stays in force")
             time.sleep(_PAUSE)
 
 
-def _round(follower: Follower, files: "_Files") -> None:
+def _round(follower: Follower, files: "_Files", *, as_json: bool) -> None:
     """Wait for news and write them; begin anew when the service's store was restored."""
     started = _now()
     if follower.heard_at is None or started - files.checked_at >= CHECK:
@@ -85,7 +88,8 @@ def _round(follower: Follower, files: "_Files") -> None:
         files.write(follower)
         return
     for one in news:
-        say(f"{one.issuer} {one.serial:x} {one.reason}")
+        told = {"issuer": one.issuer, "serial": f"{one.serial:x}", "reason": str(one.reason)}
+        say(json.dumps(told) if as_json else " ".join(told.values()))
     if news:
         files.write(follower)
         files.write_signed(follower)

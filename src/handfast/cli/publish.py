@@ -1,4 +1,4 @@
-"""Write what relying parties fetch as files for a web server: CRLs, CA certificates, OCSP answers."""
+"""Write CRLs, CA certificates and OCSP answers for a web server."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who may ask the service for what: make, list and remove requesters, and give them credentials."""
+"""Who may ask the service for what: make, list and remove them."""
 
 from pathlib import Path
 

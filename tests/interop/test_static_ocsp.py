@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
@@ -231,9 +230,3 @@ def test_without_the_key_what_lies_there_stays_and_it_is_told(authority: Authori
     assert written(lacking, folder)["issuing"] == Answers("issuing", lacking=True)
     later.store.close()
     assert path.read_bytes() == before
-
-
-@pytest.fixture
-def short_path() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="hf-") as name:
-        yield Path(name)

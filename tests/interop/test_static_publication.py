@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography import x509
@@ -210,9 +209,3 @@ def test_nginx_serves_them_to_curl(world: World, short_path: Path, tmp_path: Pat
     finally:
         nginx.terminate()
         nginx.wait(60)
-
-
-@pytest.fixture
-def short_path() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="hf-") as name:
-        yield Path(name)

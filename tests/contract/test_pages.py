@@ -133,7 +133,7 @@ LISTINGS = [
 def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bounds as they are, and so small that every way to make a page is taken."""
     if request.param == 20:
-        for name, value in (("MOST", 20), ("_FIRST", 4), ("_PIECE", 8)):
+        for name, value in (("MOST", 20), ("_MOST_SORTED", 30), ("_FIRST", 4), ("_PIECE", 8)):
             monkeypatch.setattr(searching, name, value)
 
 

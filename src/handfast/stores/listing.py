@@ -46,6 +46,7 @@ class Query(NamedTuple):
 
     sql: str
     values: list[object]
+    is_of_words: bool = False
 
 
 class Order(Enum):
@@ -155,7 +156,7 @@ def narrowing(listing: Listing) -> Iterator[Query]:
     now = seconds(listing.now)
     if listing.text is not None:
         sql = "SELECT w.certificate FROM certificate_word w WHERE w.word >= ? AND w.word < ? LIMIT ?"
-        yield Query(sql, list(bounds(listing.text)))
+        yield Query(sql, list(bounds(listing.text)), is_of_words=True)
     if listing.state is State.NOT_YET_VALID:
         yield Query("SELECT c.id FROM certificate c WHERE c.not_before > ? LIMIT ?", [now])
     if listing.state is State.VALID and listing.expires_before is None:

@@ -15,9 +15,11 @@ from handfast.stores.listing import Order, in_order, matching, narrowing, order_
 from handfast.stores.rows import record_of
 from handfast.stores.words import is_found
 
-# How many candidates one page may cost.
-MOST = 8192
 _FIRST, _PIECE = 128, 1024
+# How many candidates one page may look at.
+MOST = _FIRST + 3 * _PIECE
+# How many the index of words may lead to when they need only be sorted by their ids.
+_MOST_SORTED = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,13 @@ class Search:
         return _Candidates([row[0] for row in rows[:count]], is_all=len(rows) <= count)
 
     def _few(self) -> _Candidates | None:
-        """All that can match, when an index says that they are few."""
+        """All that can match, when an index says that they are few; of more than a page may look at, the first."""
         for query in narrowing(self.listing):
-            rows = self.database.read(query.sql, [*query.values, MOST + 1])
-            if len(rows) <= MOST:
-                return _Candidates(self._sorted({row[0] for row in rows}), is_all=True)
+            few = _MOST_SORTED if query.is_of_words and self.order is Order.NEWEST else MOST
+            rows = self.database.read(query.sql, [*query.values, few + 1])
+            if len(rows) <= few:
+                ordered = self._sorted({row[0] for row in rows})
+                return _Candidates(ordered[:MOST], is_all=len(ordered) <= MOST)
         return None
 
     def _sorted(self, certificates: set[int]) -> list[int]:

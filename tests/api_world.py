@@ -84,10 +84,11 @@ class World:
         """The service's own."""
         return self.service.authority
 
-    def ask(self, who: Who, method: str, target: str, body: object = None) -> Answer:
-        """Call the API."""
+    def ask(self, who: Who, method: str, target: str, body: object = None, **more: str) -> Answer:
+        """Call the API. more: headers, with _ for -."""
         path, _, query = target.partition("?")
-        headers = [(b"content-type", b"application/json")] if body is not None else []
+        headers = [(b"content-type", b"application/json")] if body is not None and "content_type" not in more else []
+        headers += [(name.replace("_", "-").encode(), value.encode()) for name, value in more.items()]
         if who.secret is not None:
             headers.append((b"authorization", f"Bearer {who.secret}".encode()))
         scope = {

@@ -275,6 +275,20 @@ def test_what_is_anothers_is_answered_as_what_never_was(cast: Cast) -> None:
     assert (there["status"], there["hint"]) == (never["status"], never["hint"])
 
 
+def test_a_page_of_another_site_cannot_use_a_browsers_certificate(cast: Cast) -> None:
+    who = _caller(cast, Kind.DEVICE).who
+    for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)):
+        assert cast.world.ask(who, "GET", "/caller", sec_fetch_site=site).status == status
+
+
+def test_a_body_that_a_form_could_send_is_none(cast: Cast) -> None:
+    administrator = cast.callers[Kind.ADMINISTRATOR].who
+    wanted = {"name": cast.world.name("new"), "role": "requester", "secret": True}
+    for media_type in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = cast.world.ask(administrator, "POST", "/requesters", wanted, content_type=media_type)
+        assert answer.status == 422
+
+
 def test_the_kinds_are_what_the_core_takes_them_for(cast: Cast) -> None:
     for kind in Kind:
         caller = _caller(cast, kind)

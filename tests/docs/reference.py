@@ -1,10 +1,12 @@
-"""The reference pages, made from the program itself: every command's help, every setting, profile and error."""
+"""The reference pages, made from the program itself: every command's help, every setting, error and route."""
 
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -13,6 +15,8 @@ from handfast import errors, registry
 from handfast.cli import _program, _status
 from handfast.pki.lifetime import format_lifetime
 from handfast.pki.profile import BUILT_IN
+from handfast.server.api import make_api
+from handfast.server.service import Service
 from handfast.server.settings import SETTINGS
 from handfast.targets.contract import Target
 
@@ -29,6 +33,7 @@ def pages() -> dict[str, str]:
         "errors.md": error_classes(),
         "targets.md": targets(),
         "checks.md": checks(),
+        "openapi.json": openapi(),
     }
 
 
@@ -120,6 +125,13 @@ def checks() -> str:
     lines += ["is in [its rules](../validation/rules.md).", "", "| code | what is so |", "|---|---|"]
     lines += [f"| `{code}` | {_cell(meaning)} |" for code, meaning in sorted(codes().items())]
     return "\n".join(lines) + "\n"
+
+
+def openapi() -> str:
+    """The REST API's own document, as a running service answers it at /api/openapi.json."""
+    # Nobody is asked here, so there is no service behind it.
+    document = make_api(cast("Service", None)).openapi()
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def codes() -> dict[str, str]:

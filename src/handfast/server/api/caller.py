@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from handfast.ca.authenticating import Credentials
 from handfast.ca.authority import Authority
 from handfast.ca.policy import Requester
-from handfast.errors import Unauthenticated
+from handfast.errors import Denied, Unauthenticated
 from handfast.server.api.access import Whose, require
 from handfast.server.peers import peer_of_scope
 from handfast.server.service import Service
@@ -36,10 +36,17 @@ class Authenticator:
     def __call__(self, request: Request, operation: str) -> Caller:
         """The caller. Raises Unauthenticated, Denied, NotFound."""
         authority = self.service.tenant(tenant_of(request.scope))
+        _require_no_other_site(request)
         peer = peer_of_scope(request.scope)
         user, secret = _authorization(request.headers.get("authorization"))
         requester = authority.authenticate(Credentials(peer.certificate, user, secret))
         return Caller(authority, requester, require(operation, requester))
+
+
+def _require_no_other_site(request: Request) -> None:
+    """A browser shows its user's certificate to whatever a page makes it ask; it says then whose page that is."""
+    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        raise Denied("a page of another site asks for this", hint="ask from a program, or from a page of this service")
 
 
 def _authorization(header: str | None) -> tuple[str | None, str | None]:

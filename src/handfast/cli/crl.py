@@ -35,7 +35,8 @@ def command(issuers: tuple[str, ...], is_all: bool, as_json: bool) -> None:
         print_json({"published": rows, "missing": missing})
     else:
         columns = ("issuer", "number", "revoked", "next update", "file")
-        print_table(columns, [[str(row[column.replace(" ", "_")] or "-") for column in columns] for row in rows])
+        shown = [[row[column.replace(" ", "_")] for column in columns] for row in rows]
+        print_table(columns, [["-" if cell is None else str(cell) for cell in cells] for cells in shown])
     if missing and not published:
         raise click.exceptions.Exit(2)
 

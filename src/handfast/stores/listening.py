@@ -26,11 +26,13 @@ _LOOK = 1.0
 @dataclass(slots=True, eq=False)
 class Listener:
     """mark() differs after every revocation. While nobody listens it differs at each call: what is not known to be
-    unchanged counts as changed. connect: a connection of its own. error: what the driver raises.
+    unchanged counts as changed. connect: a connection of its own. error: what the driver raises. own: the number of the
+    server's process that writes for this replica, whose revocations changed() told of already.
     """
 
     connect: "Callable[[], psycopg.Connection[Any]]"
     error: type[Exception]
+    own: Callable[[], int]
     _mark: int = 0
     _hears: bool = False
     _thread: threading.Thread | None = None
@@ -75,8 +77,9 @@ class Listener:
             self._mark += 1
             self._hears = True
             while not self._ended.is_set():
-                for _ in connection.notifies(timeout=_LOOK):
-                    self._mark += 1
+                for news in connection.notifies(timeout=_LOOK):
+                    if news.pid != self.own():
+                        self._mark += 1
                 connection.execute("SELECT 1")
         finally:
             self._hears = False

@@ -119,7 +119,7 @@ class PostgresqlDatabase:
 
     def __post_init__(self) -> None:
         self._group = GroupCommit(self._commit)
-        self._listener = Listener(self._connect, _psycopg().Error)
+        self._listener = Listener(self._connect, _psycopg().Error, self._writer_process)
 
     @property
     def now_sql(self) -> str:
@@ -152,6 +152,10 @@ class PostgresqlDatabase:
 
     def change_mark(self) -> int:
         return self._listener.mark()
+
+    def _writer_process(self) -> int:
+        writer = self._writer
+        return writer.info.backend_pid if writer is not None and not writer.closed else 0
 
     def close(self) -> None:
         self._listener.stop()

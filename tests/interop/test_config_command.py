@@ -44,6 +44,19 @@ def test_a_right_configuration_is_written_and_passes(tmp_path: Path, maker: Make
     assert (tmp_path / "out" / "crls.pem").read_text(encoding="ascii").count("BEGIN X509 CRL") == 2
 
 
+@pytest.mark.parametrize("option", ["--certificate", "--key", "--client-ca", "--crl"])
+def test_a_missing_file_is_told_before_anything_is_written(
+    tmp_path: Path, maker: Maker, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    pair = maker.pair("server", "CN=localhost", *LOOPBACK)[1]
+
+    status = config(tmp_path, maker, pair, option, str(tmp_path / "absent.pem"))
+
+    assert status != 0
+    assert "absent.pem" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [

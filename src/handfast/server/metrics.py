@@ -41,6 +41,7 @@ class Metrics:
     _cursors: dict[str, int] = field(default_factory=dict)
     _reading: threading.Lock = field(default_factory=threading.Lock)
     requests: Counter = field(init=False)
+    ready: Counter = field(init=False)
     handshakes: Counter = field(init=False)
     failed_handshakes: Counter = field(init=False)
     validation: Histogram = field(init=False)
@@ -56,6 +57,7 @@ class Metrics:
 
     def __post_init__(self) -> None:
         self.requests = self._counter("requests", "Requests by route and status.", "route", "status")
+        self.ready = self._counter("answers_ready", "Answers that lay ready, as OCSP's, of the requests.", "route")
         self.handshakes = self._counter("tls_handshakes", "TLS handshakes that came to an end.", "kind", "certificate")
         self.failed_handshakes = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "reason")
         self.validation = Histogram(

@@ -145,7 +145,13 @@ class Serving:
         )
 
     def _counter(self, path: str) -> Callable[[], None]:
-        return self.metrics.requests.labels(path, 200).inc
+        asked, ready = self.metrics.requests.labels(path, 200).inc, self.metrics.ready.labels(path).inc
+
+        def seen() -> None:
+            asked()
+            ready()
+
+        return seen
 
     def _tell(self, listeners: Sequence[Listener]) -> None:
         if self._held is None:

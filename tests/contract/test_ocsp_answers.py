@@ -20,9 +20,9 @@ from handfast.ca.records import CertificateRecord, Reason, RecordStatus
 from handfast.errors import ConfigError, HandfastError, Malformed, Unavailable
 from handfast.keys.generate import generate_key, new_serial
 from handfast.keys.passphrase import no_passphrase
-from handfast.pki.keys import KeyKind
+from handfast.pki.keys import KeyKind, PrivateKey
 from handfast.pki.ocsp import build_request, cert_id, issuer_keys
-from handfast.pki.ocsp_response import OcspRefusal, responder_of
+from handfast.pki.ocsp_response import OcspRefusal, Responder, responder_of
 from handfast.pki.subject import parse_subject
 from handfast.protocols import ocsp
 from handfast.protocols.exchange import Peer, Request, Response
@@ -252,6 +252,73 @@ def test_a_responder_that_cannot_be_renewed_serves_on_until_it_ends() -> None:
     assert memory.responder("issuing", fail, now=ours.now + timedelta(days=25)) is first  # type: ignore[arg-type]  # it fails
     with pytest.raises(Unavailable):
         memory.responder("issuing", fail, now=ours.now + timedelta(days=31))  # type: ignore[arg-type]  # it fails
+
+
+def signer(response: Response) -> x509.Certificate:
+    return library.load_der_ocsp_response(response.body).certificates[0]
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_responder_that_is_revoked_or_held_anywhere_signs_nothing_more(
+    authority: Authority, directory: Path, is_held: bool
+) -> None:
+    asked = question(authority, issued(authority).serial)
+    fresh = question(authority, issued(authority).serial, nonce=b"n" * 32)
+    first = signer(post(authority, asked))
+    assert signer(post(authority, fresh)) == first
+    assert ocsp.find_post(asked, authority) is not None
+    elsewhere = open_authority(directory, passphrase=no_passphrase)
+    record = elsewhere.store.by_serial(first.serial_number)[0]
+    elsewhere.hold(record) if is_held else elsewhere.revoke(record, Reason.KEY_COMPROMISE)
+    elsewhere.store.close()
+    assert ocsp.find_post(asked, authority) is None
+    second = signer(post(authority, fresh))
+    assert second != first
+    assert signer(post(authority, asked)) == second
+    assert ocsp.find_post(asked, authority) is not None
+    assert statuses(post(authority, question(authority, first.serial_number)))[0][0] is Status.REVOKED
+
+
+def test_what_another_responder_signed_stays_when_one_is_revoked(authority: Authority) -> None:
+    of_root = question(authority, authority.issuers["issuing"].certificate.serial_number, issuer="root")
+    post(authority, of_root)
+    revoked = signer(post(authority, question(authority, issued(authority).serial)))
+    authority.revoke(authority.store.by_serial(revoked.serial_number)[0])
+    assert ocsp.find_post(of_root, authority) is not None
+
+
+def test_when_no_other_can_be_made_a_revoked_responder_signs_nothing_all_the_same(authority: Authority) -> None:
+    asked = question(authority, issued(authority).serial, nonce=b"n" * 32)
+    revoked = signer(post(authority, asked))
+    authority.revoke(authority.store.by_serial(revoked.serial_number)[0])
+
+    def absent() -> PrivateKey:
+        raise ConfigError("the key is not there", hint="bring it")
+
+    issuers = {name: replace(one, unlock=absent) for name, one in authority.issuers.items()}
+    assert refusal(post(replace(authority, issuers=issuers), asked)) is library.OCSPResponseStatus.UNAUTHORIZED
+
+
+def test_of_many_who_find_a_responder_revoked_one_makes_another() -> None:
+    memory, ours, made = Memory(), new_authority(), []
+
+    def make() -> Responder:
+        key = memory.new_key(KeyKind.P256)
+        made.append(responder_of(ours.issue("ocsp", subject="CN=responder", key=key), key))
+        return made[-1]
+
+    first = memory.responder("issuing", make, now=ours.now)
+
+    def ask() -> None:
+        memory.forget("issuing", first)
+        memory.responder("issuing", make, now=ours.now)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 2
 
 
 def test_a_key_that_is_not_there_is_looked_for_once_a_minute() -> None:

@@ -150,6 +150,35 @@ def test_a_revocation_is_told_at_the_next_request(world: World) -> None:
     assert asked(service, [serial], "-no_nonce") == {serial: "revoked superseded"}
 
 
+def test_once_its_certificate_is_revoked_another_responder_signs(world: World) -> None:
+    service, expected = world
+    serial = next(serial for serial, status in expected.items() if status == "good")
+    first = signer(service, serial)
+    assert signer(service, serial) == first
+    with opened(service.directory) as authority:
+        authority.revoke(authority.store.by_serial(first)[0], Reason.KEY_COMPROMISE)
+    second = signer(service, serial)
+    assert second != first
+    assert asked(service, [serial, first, second]) == {
+        serial: "good",
+        first: "revoked keyCompromise",
+        second: "good",
+    }
+
+
+def signer(service: Running, serial: int) -> int:
+    """Who signed the answer that lies ready, by the certificate in it; openssl verified the signature."""
+    certificates = service.directory / "certificates"
+    done = subprocess.run(
+        ["openssl", "ocsp", "-issuer", certificates / "issuing.pem", "-CAfile", service.root, "-no_nonce",
+         "-serial", f"0x{serial:x}", "-url", f"http://127.0.0.1:{service.http}/ocsp", "-resp_text"],
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
+    )  # fmt: skip
+    assert "Response verify OK" in done.stderr
+    certificate = done.stdout[done.stdout.index("-----BEGIN CERTIFICATE-----") :]
+    return x509.load_pem_x509_certificate(certificate.encode()).serial_number
+
+
 def fetched(service: Running, request: bytes, *, by_get: bool = False) -> bytes:
     url = f"http://127.0.0.1:{service.http}/ocsp"
     if by_get:

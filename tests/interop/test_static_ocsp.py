@@ -212,6 +212,21 @@ def test_the_next_run_signs_by_the_kept_responder_unless_it_is_revoked(authority
     assert (tmp_path / "responders" / "issuing.pem").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_a_responder_signed_that_was_revoked_since_is_signed_anew(authority: Authority, tmp_path: Path) -> None:
+    folder = tmp_path / "pki"
+    record = issued(authority, 1)[0]
+    written(authority, folder)
+    path = file_of(authority, folder, record.serial)
+    first = responder_of(path)
+    authority.revoke(authority.store.by_serial(first.serial_number)[0], Reason.KEY_COMPROMISE)
+    later = open_authority(tmp_path / "ca", passphrase=no_passphrase)
+    # That of the certificate, that of the first responder, which tells its revocation, and that of the second one.
+    assert written(later, folder)["issuing"] == Answers("issuing", 3, 3)
+    assert written(later, folder)["issuing"] == Answers("issuing", 3, 0)
+    later.store.close()
+    assert (status(path), responder_of(path) != first) == (library.OCSPCertStatus.GOOD, True)
+
+
 def test_without_the_key_what_lies_there_stays_and_it_is_told(authority: Authority, tmp_path: Path) -> None:
     folder = tmp_path / "pki"
     record = issued(authority, 1)[0]

@@ -28,7 +28,8 @@ _SAME_KIND = {KeyKind.ED25519, KeyKind.ML_DSA_44, KeyKind.ML_DSA_65, KeyKind.ML_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OcspAnswer:
-    """A signed answer. certificate: (issuer, serial) when the same question may get the same answer again.
+    """A signed answer. rests_on: the certificates (issuer, serial) that it tells of and is signed by, when the same
+    question may get the same answer again as long as none of them is revoked; else empty.
 
     covers: the id of the last revocation that it may tell of.
     """
@@ -36,7 +37,7 @@ class OcspAnswer:
     der: bytes
     this_update: datetime
     next_update: datetime
-    certificate: tuple[str, int] | None = None
+    rests_on: tuple[tuple[str, int], ...] = ()
     covers: int = 0
 
 
@@ -49,6 +50,10 @@ class OcspMemory(Protocol):
 
     def responder(self, issuer: str, make: Callable[[], Responder], *, now: datetime) -> Responder:
         """The responder of this issuer; made once, however many ask, and anew at two thirds of its life."""
+        ...
+
+    def forget(self, issuer: str, responder: Responder) -> None:
+        """Use this one no more: its certificate was revoked."""
         ...
 
     def keep(self, request: bytes, answer: OcspAnswer, store: Store) -> None:
@@ -71,21 +76,24 @@ def answer(
     *,
     issuers: Mapping[str, Issuer],
     store: Store,
-    responder: Callable[[Issuer], Responder],
+    responder: Callable[[Issuer, Responder | None], Responder],
     now: datetime,
     lifetime: timedelta = OCSP_LIFETIME,
 ) -> OcspAnswer:
-    """Answer a request in DER.
+    """Answer a request in DER. responder: who signs for an issuer, instead of one whose certificate was revoked.
 
     Raises Malformed, NotFound for an issuer that is not ours or for certificates of several issuers (no delegated
     responder may sign for two), ConfigError when the issuer's key is not there, Unavailable.
     """
     request = parse_request(data)
     found = _issuers_of(request.identifiers, issuers)
-    signer = responder(found[0])
+    signer = responder(found[0], None)
     covers = store.last_revocation_id()
-    known = _known([one.name for one in found], [one.serial for one in request.identifiers], store)
-    statuses = [known.get(one.serial, NEVER_ISSUED) for one in request.identifiers]
+    serials = [one.serial for one in request.identifiers]
+    known = _known([one.name for one in found], [*serials, signer.serial], store)
+    if _is_revoked(known, signer):
+        signer = responder(found[0], signer)
+    statuses = [known.get(serial, NEVER_ISSUED) for serial in serials]
     is_known = all(map(_is_known, statuses))
     times = _times(now, lifetime if is_known else UNKNOWN_LIFETIME, signer)
     pairs = [(one, _said(status)) for one, status in zip(request.identifiers, statuses, strict=True)]
@@ -95,7 +103,7 @@ def answer(
         der=der,
         this_update=times.this_update,
         next_update=times.next_update,
-        certificate=(found[0].name, request.identifiers[0].serial) if may_repeat else None,
+        rests_on=((found[0].name, serials[0]), (found[0].name, signer.serial)) if may_repeat else (),
         covers=covers,
     )
 
@@ -150,6 +158,10 @@ def _known(names: list[str], serials: list[int], store: Store) -> dict[int, Stat
             if serial not in known or known[serial].revoked_at is None:
                 known[serial] = status
     return known
+
+
+def _is_revoked(known: Mapping[int, Status], responder: Responder) -> bool:
+    return known.get(responder.serial, NEVER_ISSUED).revoked_at is not None
 
 
 def _is_known(status: Status) -> bool:

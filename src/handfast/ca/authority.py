@@ -263,11 +263,16 @@ class Authority:
             lifetime=self.ocsp_lifetime,
         )
 
-    def ocsp_responder(self, issuer: Issuer) -> Responder:
-        """Who signs OCSP answers for an issuer, by a key and a certificate that this process made itself."""
+    def ocsp_responder(self, issuer: Issuer, instead_of: Responder | None = None) -> Responder:
+        """Who signs OCSP answers for an issuer, by a key and a certificate that this process made itself.
+
+        instead_of: one that may sign no more.
+        """
         memory = self.ocsp_memory
         if memory is None:
             raise ConfigError("this authority answers no OCSP", hint="open it as the service does, with a memory")
+        if instead_of is not None:
+            memory.forget(issuer.name, instead_of)
         kind = answering.key_kind_for(issuer)
 
         def make() -> Responder:

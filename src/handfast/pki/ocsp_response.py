@@ -56,6 +56,11 @@ class Responder:
         """When its certificate ends."""
         return self.certificate.not_valid_after_utc
 
+    @property
+    def serial(self) -> int:
+        """Of its certificate."""
+        return self.certificate.serial_number
+
 
 def responder_of(certificate: x509.Certificate, key: PrivateKey) -> Responder:
     """A responder that is named by its key, and sends its certificate along. Raises ConfigError when they differ."""

@@ -105,7 +105,7 @@ def get_path(request: bytes) -> str:
 def _answer(data: bytes, authority: Authority) -> Response:
     try:
         answer = authority.ocsp(data)
-        if authority.ocsp_memory is not None and answer.certificate is not None:
+        if authority.ocsp_memory is not None and answer.rests_on:
             authority.ocsp_memory.keep(data, answer, authority.store)
     except HandfastError as error:
         return Response(body=build_refusal(refusal_of(error)), media_type=MEDIA_TYPE, headers=_NO_CACHE)

@@ -35,7 +35,7 @@ _SPARE = timedelta(minutes=1)
 @dataclass(frozen=True, slots=True)
 class _Kept:
     prepared: Prepared
-    certificate: tuple[str, int]
+    rests_on: tuple[tuple[str, int], ...]
     renew_at: datetime
     size: int
 
@@ -79,6 +79,11 @@ class Memory:
         finally:
             self._making.release()
 
+    def forget(self, issuer: str, responder: Responder) -> None:
+        with self._making:
+            if self._responders.get(issuer) is responder:
+                del self._responders[issuer]
+
     def _made(self, issuer: str, make: Callable[[], Responder], now: datetime) -> Responder:
         kept = self._responders.get(issuer)
         if kept is not None and now < _renewal(kept):
@@ -119,7 +124,7 @@ class Memory:
         self._looked_until = 0.0
 
     def keep(self, request: bytes, answer: OcspAnswer, store: Store) -> None:
-        if answer.certificate is None:
+        if not answer.rests_on:
             return
         size = len(request) + len(answer.der) + _AROUND
         prepared = Prepared(tuple(headers_of(answer)), answer.der)
@@ -129,14 +134,15 @@ class Memory:
             if answer.covers != self._covers:
                 return
             self._drop(request)
-            self._kept[request] = _Kept(prepared, answer.certificate, middle, size)
-            self._requests.setdefault(answer.certificate, set()).add(request)
+            self._kept[request] = _Kept(prepared, answer.rests_on, middle, size)
+            for certificate in answer.rests_on:
+                self._requests.setdefault(certificate, set()).add(request)
             self._size += size
             while self._size > self.largest:
                 self._drop(next(iter(self._kept)))
 
     def _catch_up(self, store: Store) -> None:
-        """Let go of every answer that a revocation, hold or release has overtaken."""
+        """Let go of the answers that a revocation, hold or release has overtaken: what they tell, or who signed."""
         mark = store.change_mark()
         if mark == self._mark:
             return
@@ -155,10 +161,11 @@ class Memory:
         if kept is None:
             return
         self._size -= kept.size
-        requests = self._requests[kept.certificate]
-        requests.discard(request)
-        if not requests:
-            del self._requests[kept.certificate]
+        for certificate in frozenset(kept.rests_on):
+            requests = self._requests[certificate]
+            requests.discard(request)
+            if not requests:
+                del self._requests[certificate]
 
     def _clear(self) -> None:
         self._kept.clear()

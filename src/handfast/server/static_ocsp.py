@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from cryptography.x509 import ocsp as library
@@ -15,6 +16,7 @@ from cryptography.x509 import ocsp as library
 from handfast.ca.answering import Standing, sign_standing, standings
 from handfast.ca.authority import Authority
 from handfast.ca.issuer import Issuer
+from handfast.ca.statuses import NEVER_ISSUED
 from handfast.errors import ConfigError, Malformed
 from handfast.keys.files import PUBLIC, alone_in, make_directory, read_private, write_atomically
 from handfast.pki import pem
@@ -39,8 +41,9 @@ class Answers:
 
 
 def write_answers(authority: Authority, directory: Path, *, keys: Path, report: Report) -> list[Answers]:
-    """Write an answer for each certificate that is alive, if the one that lies there says another thing or is in the
-    second half of its life; remove those that have ended. Never an older one over a newer one.
+    """Write an answer for each certificate that is alive, if the one that lies there says another thing, is in the
+    second half of its life, or was signed by a responder that is revoked; remove those that have ended. Never an older
+    one over a newer one.
 
     keys: the folder in which the responders' keys are kept from one run to the next. Raises ConfigError, Unavailable.
     """
@@ -80,8 +83,12 @@ def _is_usable(responder: Responder, authority: Authority, issuer: Issuer) -> bo
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if authority.clock() >= begin + (end - begin) * 2 / 3 or certificate.issuer != issuer.certificate.subject:
         return False
-    known = authority.store.statuses.of(issuer.name, [certificate.serial_number]).get(certificate.serial_number)
-    return known is not None and known.is_issued and known.revoked_at is None
+    return _stands(certificate.serial_number, authority, issuer)
+
+
+def _stands(serial: int, authority: Authority, issuer: Issuer) -> bool:
+    known = authority.store.statuses.of(issuer.name, [serial]).get(serial, NEVER_ISSUED)
+    return known.is_issued and known.revoked_at is None
 
 
 def _of_issuer(authority: Authority, issuer: Issuer, folder: Path, *, keys: Path, report: Report) -> Answers:
@@ -90,12 +97,13 @@ def _of_issuer(authority: Authority, issuer: Issuer, folder: Path, *, keys: Path
     except ConfigError:
         responder = None
     now, count, written = authority.clock(), 0, 0
+    stands = cache(partial(_stands, authority=authority, issuer=issuer))
     for one in standings(issuer, store=authority.store, now=now):
         count += 1
         if count % _REPORT_EVERY == 0:
             report(f"OCSP answers of {issuer.name}", f"{count:,} looked at, {written:,} written")
         name = file_name(one.request)
-        if not _may_stay(folder / name, one, now):
+        if not _may_stay(folder / name, one, now, stands=stands):
             if responder is None:
                 return Answers(issuer.name, lacking=True)
             _replace(folder, name, sign_standing(one, responder, now=now, lifetime=authority.ocsp_lifetime))
@@ -103,12 +111,15 @@ def _of_issuer(authority: Authority, issuer: Issuer, folder: Path, *, keys: Path
     return Answers(issuer.name, count, written)
 
 
-def _may_stay(path: Path, one: Standing, now: datetime) -> bool:
+def _may_stay(path: Path, one: Standing, now: datetime, *, stands: Callable[[int], bool]) -> bool:
     try:
         there = library.load_der_ocsp_response(path.read_bytes())
         begins, ends = there.this_update_utc, there.next_update_utc
         is_same = there.serial_number == one.identifier.serial and _status(there) == one.status
-    except (FileNotFoundError, ValueError):
+        signer = there.certificates[0].serial_number
+    except (FileNotFoundError, ValueError, IndexError):
+        return False
+    if not stands(signer):
         return False
     # One from the future was written by a machine whose clock goes faster: it is the newer one.
     return begins > now or (is_same and ends is not None and now < begins + (ends - begins) / 2)

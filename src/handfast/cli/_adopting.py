@@ -7,7 +7,7 @@ import click
 from cryptography import x509
 
 from handfast.cli._authority import ask_unseen, current_session, new_passphrase
-from handfast.cli._options import authority_options, json_option
+from handfast.cli._options import directory_options, json_option
 from handfast.cli._output import is_interactive, note, print_json, say
 from handfast.cli._which import read_file
 from handfast.errors import ConfigError, Malformed
@@ -22,6 +22,8 @@ from handfast.server.assembly import Parts, assemble, open_parts, utc_now
 from handfast.server.founding import ISSUING, Plan, build, publish
 from handfast.server.layout import request_path
 
+# A CA's key signs CAs that everybody trusts: it is made, brought and used at the machine, by whoever is there.
+MADE_HERE = "run it at the machine of the authority: the keys of CAs are made and used there, never over the network"
 _KINDS = click.Choice([kind.value for kind in KeyKind])
 
 
@@ -41,7 +43,7 @@ class Brought:
 @click.option("--key-password-file", metavar="FILE", help="Read the password of that key from FILE.")
 @click.option("--crl", metavar="FILE", help="Its last CRL: the next one goes on from there.")
 @click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out.")
-@authority_options
+@directory_options(MADE_HERE)
 @json_option
 def import_issuer(
     issuer: str,
@@ -79,7 +81,7 @@ def import_issuer(
 @click.option("--subject", required=True, metavar="DN", help="What the CA shall be called: CN=Our CA,O=Example.")
 @click.option("--key", "key_kind", type=_KINDS, default="p256", metavar="KIND", help="p256, p384, rsa3072 ... [p256]")
 @click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out.")
-@authority_options
+@directory_options(MADE_HERE)
 @json_option
 def request_issuer(issuer: str, subject: str, key_kind: str, no_passphrase: bool, as_json: bool) -> None:
     """Make a key and a request for a CA below somebody else's."""
@@ -91,7 +93,7 @@ def request_issuer(issuer: str, subject: str, key_kind: str, no_passphrase: bool
 @click.command("install")
 @click.argument("issuer")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@authority_options
+@directory_options(MADE_HERE)
 @json_option
 def install_issuer(issuer: str, files: tuple[str, ...], as_json: bool) -> None:
     """Install the certificate that somebody else's CA made for a request.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from handfast.errors import ConfigError
 
 DEFAULT_CA = "handfast-ca"
+AT_THE_DIRECTORY = "run it where the directory is, without --server and HANDFAST_SERVER, or name it with --ca"
 # Listed in reverse, as decorators are.
 SERVICE_OPTIONS: Mapping[str, tuple[str, str]] = {
     "secret_file": ("FILE", "The requester's secret, instead of a certificate."),
@@ -46,7 +47,12 @@ class Session:
     def directory(self) -> str:
         """The authority's directory, as given, or the default one. Raises ConfigError when a service is meant."""
         if self.is_remote:
-            msg = f"this works on the directory of an authority, and not over the network with {self.server}"
-            hint = "run it where the directory is, without --server and HANDFAST_SERVER, or name it with --ca"
-            raise ConfigError(msg, hint=hint)
+            raise only_here(str(self.server), hint=AT_THE_DIRECTORY)
         return self.ca or DEFAULT_CA
+
+
+def only_here(server: str, *, hint: str) -> ConfigError:
+    """What a command says that needs the authority's directory, and was to ask a service."""
+    return ConfigError(
+        f"this works on the directory of an authority, and not over the network with {server}", hint=hint
+    )

@@ -12,7 +12,7 @@ from handfast.ca.ports import Store
 from handfast.ca.records import AuditEvent
 from handfast.cli._authority import current_session, opened, passphrase_source
 from handfast.cli._desk import desk
-from handfast.cli._options import authority_options, desk_options, examples, json_option
+from handfast.cli._options import desk_options, directory_options, examples, json_option
 from handfast.cli._output import finding_json, print_findings, print_json, print_table, say
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.serial import serial_text
@@ -56,7 +56,7 @@ def list_events(last: int, as_json: bool) -> None:
 
 @command.command("head")
 @click.option("--to", "witness", metavar="FILE|URL", help="Append it to FILE, or POST it to an https URL.")
-@authority_options
+@directory_options("run it where the audit key is; the setting audit.witness lets the service do it by itself")
 @json_option
 def sign_head(witness: str | None, as_json: bool) -> None:
     """Sign the newest event's hash with the audit key, and give it to a witness.
@@ -82,7 +82,7 @@ def sign_head(witness: str | None, as_json: bool) -> None:
 @click.option("--heads", "files", metavar="FILE", multiple=True, help="Heads that a witness kept.")
 @click.option("--key", metavar="FILE", help="The audit key's public part [certificates/audit.pub].")
 @click.option("--store", metavar="FILE", help="A SQLite database or a copy of one, instead of the authority.")
-@authority_options
+@directory_options("run it where the directory is, or on a copy of the database: --store FILE")
 @json_option
 def verify_events(files: tuple[str, ...], key: str | None, store: str | None, as_json: bool) -> None:
     """Check that no event was changed, left out or cut off, and that all signed heads agree with the log."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from handfast.cli._authority import current_session, passphrase_source
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import note, print_json, say
 from handfast.server.assembly import open_parts
 from handfast.server.backup import back_up
@@ -16,7 +16,7 @@ SECTION = "The authority"
 @click.command(epilog=examples("handfast backup /mnt/backups", "handfast backup ca.tar --without-keys"))
 @click.argument("target", metavar="FILE|DIR")
 @click.option("--without-keys", is_flag=True, help="Leave the keys of the CAs out.")
-@authority_options
+@directory_options("run it where the service runs: a backup holds the keys of the CAs, and everybody's names")
 @json_option
 def command(target: str, without_keys: bool, as_json: bool) -> None:
     """Write a backup to FILE, or into DIR under a name of its own.

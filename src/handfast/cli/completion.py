@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from handfast.cli._options import examples, json_option
+from handfast.cli._options import examples, json_option, no_authority
 from handfast.cli._output import print_json
 
 SECTION = "More"
@@ -17,6 +17,7 @@ SECTION = "More"
     )
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@no_authority("leave it out")
 @json_option
 @click.pass_context
 def command(context: click.Context, shell: str, as_json: bool) -> None:

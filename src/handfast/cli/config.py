@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import print_json, print_table, say
 from handfast.cli._session import Session
 from handfast.errors import ConfigError
@@ -42,7 +42,7 @@ SECTION = "Servers and clients"
 @click.option("--upstream", default="", metavar="HOST:PORT", help="The application behind.")
 @click.option("--deny", multiple=True, metavar="SERIAL", help="Refuse this serial number (hexadecimal) too.")
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="A setting of this target only.")
-@authority_options
+@directory_options("leave --server out: name the directory with --ca, or give --client-ca FILE and --crl FILE")
 @json_option
 @click.pass_context
 def command(context: click.Context, /, target_name: str | None, names: tuple[str, ...], **given: object) -> int:

@@ -11,7 +11,7 @@ import click
 from cryptography import x509
 
 from handfast import registry
-from handfast.cli._options import examples, json_option
+from handfast.cli._options import examples, json_option, no_authority
 from handfast.cli._output import note, say
 from handfast.client.follow import Follower
 from handfast.errors import ConfigError, HandfastError, Refused
@@ -41,6 +41,7 @@ _TRIES = 40
 @click.option("--crl", "crl_file", metavar="FILE", help="Write the signed lists, in PEM, one after the other.")
 @click.option("--reload", "reload_command", metavar="COMMAND", help="Run it in the shell after each change.")
 @click.option("--once", is_flag=True, help="Write what is revoked now, and end.")
+@no_authority("the service is its argument: handfast follow URL --ca-file FILE")
 @json_option
 def command(
     url: str,

@@ -9,7 +9,7 @@ import click
 from handfast.ca.authority import Authority
 from handfast.cli import _adopting
 from handfast.cli._authority import current_session, new_passphrase
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import note, print_fields, print_json, say
 from handfast.cli._session import DEFAULT_CA
 from handfast.errors import ConfigError
@@ -43,7 +43,7 @@ SECTION = "Start here"
 @click.option("--private-key", metavar="FILE", help="The key of that CA.")
 @click.option("--subordinate", is_flag=True, help="A CA below somebody else's: write a request for it.")
 @click.option("--store", default="", metavar="KIND:PLACE", help="Where it keeps its records [sqlite:ca.sqlite].")
-@authority_options
+@directory_options("run it where the authority shall be, without --server")
 @json_option
 def command(
     directory: str | None,

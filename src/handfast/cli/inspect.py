@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from handfast.cli import _describe
 from handfast.cli._describe import Description
-from handfast.cli._options import examples, json_option
+from handfast.cli._options import examples, json_option, no_authority
 from handfast.cli._output import print_json, say, terminal_width
 from handfast.errors import ConfigError, HandfastError
 from handfast.pki import pem
@@ -30,6 +30,7 @@ HELP = "show what is in any file of certificates, keys, requests or CRLs, in pla
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
 @click.option("--password-file", metavar="FILE", help="The password of an encrypted key or PKCS#12 file.")
+@no_authority("leave it out; `handfast show` shows what a service knows of a certificate")
 @json_option
 def command(files: tuple[str, ...], password_file: str | None, as_json: bool) -> None:
     """The command itself; see its help."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from handfast.cli._adopting import import_issuer, install_issuer, request_issuer
+from handfast.cli._adopting import MADE_HERE, import_issuer, install_issuer, request_issuer
 from handfast.cli._authority import current_session, new_passphrase, opened
 from handfast.cli._desk import LocalDesk, desk
-from handfast.cli._options import authority_options, desk_options, examples, json_option
+from handfast.cli._options import desk_options, directory_options, examples, json_option
 from handfast.cli._output import print_json, print_table, say
 from handfast.client.desk import KnownIssuer, issuer_of
 from handfast.errors import ConfigError
@@ -69,7 +69,7 @@ def list_issuers(as_json: bool) -> None:
               help="p256, p384, ed25519, rsa3072 ... [p256]")  # fmt: skip
 @click.option("--lifetime", metavar="TIME", help="How long it lives [10y].")
 @click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out.")
-@authority_options
+@directory_options(MADE_HERE)
 @json_option
 def new_issuer(
     issuer: str, name: str, subject: str, key_kind: str, lifetime: str | None, no_passphrase: bool, as_json: bool
@@ -96,7 +96,7 @@ def new_issuer(
 
 @command.command("default")
 @click.argument("issuer")
-@authority_options
+@directory_options("run it where handfast.toml is; a service reads it when it starts")
 @json_option
 def choose_default(issuer: str, as_json: bool) -> None:
     """Let ISSUER sign when nothing else is said; this is written into handfast.toml."""

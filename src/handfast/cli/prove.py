@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from handfast.cli._options import examples, json_option
+from handfast.cli._options import examples, json_option, no_authority
 from handfast.cli._output import print_json, print_table
 from handfast.cli._progress import progress_line
 from handfast.errors import ConfigError
@@ -33,6 +33,7 @@ SECTION = "Servers and clients"
 @click.option("--key", metavar="FILE", help="With --against: the key of --cert.")
 @click.option("--revoked-cert", metavar="FILE", help="With --against: a certificate that was revoked.")
 @click.option("--revoked-key", metavar="FILE", help="With --against: the key of --revoked-cert.")
+@no_authority("leave it out; a server that runs is named with --against HOST:PORT")
 @json_option
 def command(
     targets: tuple[str, ...],

@@ -12,7 +12,7 @@ from shlex import quote
 
 import click
 
-from handfast.cli._options import examples, json_option
+from handfast.cli._options import examples, json_option, no_authority
 from handfast.cli._output import note, say
 from handfast.cli._progress import progress_line
 from handfast.cli._quickstart import Quickstart
@@ -36,6 +36,7 @@ _PORT = "port.txt"
 )
 @click.option("--keep", metavar="DIR", help="Leave everything in DIR, for use.")
 @click.option("--serve", metavar="DIR", help="Run a server on what --keep left in DIR, until Ctrl-C.")
+@no_authority("leave it out: the trial makes an authority of its own")
 @json_option
 def command(keep: str | None, serve: str | None, as_json: bool) -> int:
     """See it all work: the five steps of mutual TLS, on real servers.

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from handfast.cli._authority import current_session, passphrase_source
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import finding_json, print_findings, print_json, print_table, say
 from handfast.server.restoring import RestoreReport, Sources, restore
 
@@ -25,7 +25,7 @@ SECTION = "The authority"
               help="A journal of the authority; once for each replica [where it was].")  # fmt: skip
 @click.option("--crl", "crls", metavar="FILE", multiple=True, help="The last published CRL of a CA.")
 @click.option("--store", metavar="KIND:PLACE", help="Into this store, instead of the one in the settings.")
-@authority_options
+@directory_options("run it at the machine where the authority shall be, without --server")
 @json_option
 def command(
     file: str, directory: str, journals: tuple[str, ...], crls: tuple[str, ...], store: str | None, as_json: bool

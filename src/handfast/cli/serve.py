@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from handfast.cli._authority import current_session, passphrase_source
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import print_json, say
 from handfast.errors import ConfigError
 
@@ -29,7 +29,7 @@ SECTION = "The authority"
 @click.option("--metrics", metavar="HOST:PORT", help="Where Prometheus asks for /metrics, in plain HTTP.")
 @click.option("--name", "names", metavar="NAME", multiple=True, help="What clients call the service; may be repeated.")
 @click.option("--store", metavar="KIND:PLACE", help="The store, instead of the one in handfast.toml.")
-@authority_options
+@directory_options("run it where the directory is, without --server; --listen says where the service answers")
 @json_option
 def command(
     listen: str | None,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from handfast.cli._authority import current_session, passphrase_source
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import print_json, say
 from handfast.server.assembly import open_parts
 from handfast.server.housekeeping import tidy
@@ -14,7 +14,7 @@ SECTION = "The authority"
 
 
 @click.command(epilog=examples("handfast tidy", "handfast tidy --ca /srv/ca --passphrase-file /run/secret"))
-@authority_options
+@directory_options("leave it to the service, which does it by itself; or run it where the directory is")
 @json_option
 def command(as_json: bool) -> None:
     """Do what an authority without `handfast serve` needs once a day, from a timer.

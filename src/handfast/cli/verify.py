@@ -12,7 +12,7 @@ import click
 from cryptography import x509
 
 from handfast.cli import _report
-from handfast.cli._options import examples, json_option
+from handfast.cli._options import examples, json_option, no_authority
 from handfast.cli._output import print_json, say, terminal_width
 from handfast.cli._session import Session
 from handfast.client.addresses import EgressPolicy, Network
@@ -64,6 +64,9 @@ _PRIVATE_ROOTS = Path("certificates") / "anchors.pem"
 @click.option("--offline", is_flag=True, help="Fetch nothing: the files and the cache only.")
 @click.option(
     "--allow-network", "networks", multiple=True, metavar="CIDR", help="A network that is not public to fetch from."
+)
+@no_authority(
+    "leave it out; the roots are given with --anchors FILE, and --ocsp asks the responders of the certificates"
 )
 @json_option
 def command(  # one parameter is one option

@@ -15,7 +15,7 @@ from handfast.ca.due import due
 from handfast.ca.office import Proof as OfficeProof
 from handfast.ca.order import Issued, Order
 from handfast.ca.policy import OPERATOR
-from handfast.ca.published import Which
+from handfast.ca.published import Published, Which
 from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Reason, Role
 from handfast.ca.requesters import SECRET_PREFIX, CredentialRecord, RequesterRecord
 from handfast.ca.tokens import TOKEN_PREFIX, TokenRecord
@@ -122,8 +122,7 @@ class LocalDesk:
 
     def publish(self, issuer: str) -> PublishedList:
         """A new CRL, written into the authority's directory crl/, where servers are given it from."""
-        self.authority.publish(Which(issuer))
-        written = self.last_list(issuer)
+        written = self._written(issuer, self.authority.publish(Which(issuer)))
         if written is None:
             raise Unavailable(f"the CRL of {issuer} is not in the store", hint="run: handfast crl")
         return written
@@ -136,7 +135,10 @@ class LocalDesk:
 
     def last_list(self, issuer: str) -> PublishedList | None:
         """The CRL that is published last, written into crl/; None when there is none."""
-        published = write_crl(self.directory, self.authority, issuer)
+        return self._written(issuer, None)
+
+    def _written(self, issuer: str, made: Published | None) -> PublishedList | None:
+        published = write_crl(self.directory, self.authority, issuer, made)
         if published is None:
             return None
         return PublishedList(

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,16 +16,20 @@ PUBLIC = 0o644
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.new")
 
 
-def write_atomically(path: Path, data: bytes | str, *, mode: int = PRIVATE, sync_directory: bool = True) -> None:
+def write_atomically(
+    path: Path, data: bytes | str | Sequence[bytes], *, mode: int = PRIVATE, sync_directory: bool = True
+) -> None:
     """Put the data in the file, in place of what was there; whoever reads sees the old or the new, whole.
 
-    When it returns, the file survives a loss of power. sync_directory: False when the caller writes several files and
-    calls sync_directory() after the last. Raises ConfigError when the directory cannot be written.
+    data: also in pieces, one after the other. When it returns, the file survives a loss of power. sync_directory:
+    False when the caller writes several files and calls sync() after the last. Raises ConfigError when the directory
+    cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         try:
-            _write(temporary, data.encode() if isinstance(data, str) else data, mode)
+            pieces = [data.encode()] if isinstance(data, str) else [data] if isinstance(data, bytes) else data
+            _write(temporary, pieces, mode)
             temporary.replace(path)
         finally:
             # After an interruption too: it may hold a private key. Once it is in place, there is none of this name.
@@ -37,15 +41,15 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = PRIVATE, sync
         raise ConfigError(msg, hint="choose a directory that you may write, with space left on it") from None
 
 
-def _write(temporary: Path, data: bytes, mode: int) -> None:
+def _write(temporary: Path, pieces: Sequence[bytes], mode: int) -> None:
     # O_EXCL: nobody else's file or link of that name is followed; the mode is there before the first byte.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         os.fchmod(descriptor, mode)
-        with memoryview(data) as rest:
+        for piece in pieces:
             position = 0
-            while position < len(rest):
-                position += os.write(descriptor, rest[position:])
+            while position < len(piece):
+                position += os.write(descriptor, memoryview(piece)[position:])
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,6 +1,7 @@
 """What is where in an authority's directory, and the copies of public things that are written there for use."""
 
 import binascii
+import struct
 from pathlib import Path
 
 from cryptography import x509
@@ -20,8 +21,9 @@ ISSUED = "issued"
 CHAIN = "chain.pem"
 ANCHORS = "anchors.pem"
 CRL_BUNDLE = "crls.pem"
-# A whole number of lines of 48 octets, which are 64 characters each.
-_PIECE = 48 * 16384
+# So many lines of PEM are made at once: 48 octets, which are 64 characters, each.
+_LINES = struct.Struct("64s" * 1024)
+_PIECE = _LINES.size // 4 * 3
 
 
 def write_certificates(directory: Path, authority: Authority) -> None:
@@ -43,36 +45,49 @@ def publish_crl(directory: Path, authority: Authority, name: str | None = None) 
     crls.pem holds the CRLs of all issuers, which is what servers want. Raises ConfigError when the key is not there.
     """
     issuer = authority.issuer(name)
-    authority.publish(Which(issuer.name))
-    write_crl(directory, authority, issuer.name)
+    write_crl(directory, authority, issuer.name, authority.publish(Which(issuer.name)))
     return crl_path(directory, issuer.name)
 
 
-def write_crl(directory: Path, authority: Authority, issuer: str) -> Published | None:
-    """Write the CRL that is published in the store, as publish_crl() does; None when there is none yet."""
+def write_crl(directory: Path, authority: Authority, issuer: str, made: Published | None = None) -> Published | None:
+    """Write the CRL that is published in the store, as publish_crl() does; None when there is none yet.
+
+    made: one that was just published, and need not be read again if it is still the newest.
+    """
     path = crl_path(directory, issuer)
     make_directory(path.parent)
     with alone_in(path.parent):
         # Read here: of several who write, the last one writes the newest.
-        published = authority.store.publications.get(Which(issuer))
+        published = _newest(authority, Which(issuer), made)
         if published is None:
             return None
         write_atomically(path, published.der, mode=PUBLIC)
-        text = _crl_pem(published.der)
-        write_atomically(path.with_suffix(".pem"), text, mode=PUBLIC)
+        lines = _crl_pem(published.der)
+        write_atomically(path.with_suffix(".pem"), lines, mode=PUBLIC)
         others = [crl_path(directory, one).with_suffix(".pem") for one in authority.issuers if one != issuer]
         bundle = [one.read_bytes() for one in others if one.exists()]
-        write_atomically(path.parent / CRL_BUNDLE, b"".join((*bundle, text)) if bundle else text, mode=PUBLIC)
+        write_atomically(path.parent / CRL_BUNDLE, [*bundle, *lines], mode=PUBLIC)
     return published
 
 
-def _crl_pem(data: bytes) -> bytes:
-    """The PEM of a CRL in DER, without reading a million entries."""
+def _newest(authority: Authority, which: Which, made: Published | None) -> Published | None:
+    publications = authority.store.publications
+    numbers = {one.which: one.record.number for one in publications.all(which.issuer)}
+    if made is not None and numbers.get(which) == made.record.number:
+        return made
+    return publications.get(which)
+
+
+def _crl_pem(data: bytes) -> list[bytes]:
+    """The PEM of a CRL in DER, in pieces and without reading a million entries."""
     pieces = [b"-----BEGIN X509 CRL-----\n"]
-    for start in range(0, len(data), _PIECE):
+    end = len(data) // _PIECE * _PIECE
+    for start in range(0, end, _PIECE):
         text = binascii.b2a_base64(data[start : start + _PIECE], newline=False)
-        pieces += [b"\n".join([text[at : at + 64] for at in range(0, len(text), 64)]), b"\n"]
-    return b"".join((*pieces, b"-----END X509 CRL-----\n"))
+        pieces += (b"\n".join(_LINES.unpack(text)), b"\n")
+    rest = binascii.b2a_base64(data[end:], newline=False)
+    pieces += [rest[at : at + 64] + b"\n" for at in range(0, len(rest), 64)]
+    return [*pieces, b"-----END X509 CRL-----\n"]
 
 
 def crl_path(directory: Path, issuer: str) -> Path:

@@ -1,5 +1,7 @@
 """The journal tells what the store has committed: every entry as it went in, whatever was torn or damaged beside it."""
 
+import errno
+import os
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
@@ -54,6 +56,8 @@ REVOCATION = Revocation(
 )
 CRL = CrlRecord(issuer="issuing", number=9, this_update=NOW, next_update=NOW + timedelta(days=7), covers=0, full_at=NOW)
 ISSUER = IssuerRecord(name="issuing", role=Role.ISSUING, certificate=b"c", chain=(b"r", b"s"), created_at=NOW)
+# Sorts before every stream that a writer names.
+EARLIEST = "0"
 ALL: tuple[Entry, ...] = (Snapshot("d", "text"), RECORD, Signed(b"\x00\n\xff"), REVOCATION, CRL, ISSUER)
 
 
@@ -136,13 +140,122 @@ def test_a_journal_that_somebody_deletes_is_begun_anew(tmp_path: Path) -> None:
     journal.revoked(REVOCATION)
     shutil.rmtree(tmp_path / "journal")
     journal.listed(CRL)
-    assert told(tmp_path / "journal") == [CRL]
+    reading = Reading([tmp_path / "journal"])
+    assert list(reading.entries()) == [CRL]
+    (stream,) = streams(tmp_path / "journal")
+    assert reading.missing == [f"{stream.name}/000001.log"]
+
+
+def test_a_writer_that_finds_an_earlier_stream_begins_it_at_its_first_segment(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path, segment_size=1)
+    for _ in range(3):
+        journal.revoked(REVOCATION)
+    (tmp_path / EARLIEST).mkdir()
+    for _ in range(2):
+        journal.listed(CRL)
+
+    reading = Reading([tmp_path])
+    assert list(reading.entries()) == [CRL] * 2 + [REVOCATION] * 3
+    assert reading.missing == []
+    assert [segments(stream) for stream in streams(tmp_path)] == [[1, 2], [1, 2, 3]]
+
+
+def test_two_streams_that_were_begun_at_once_are_both_read_whole(tmp_path: Path) -> None:
+    one = FileJournal(tmp_path, segment_size=1)
+    for _ in range(4):
+        one.revoked(REVOCATION)
+    since = position(tmp_path)
+    (tmp_path / EARLIEST).mkdir()
+    other = FileJournal(tmp_path, segment_size=1)
+    for _ in range(2):
+        other.listed(CRL)
+        one.revoked(REVOCATION)
+
+    reading, later = Reading([tmp_path]), Reading([tmp_path], since)
+    found = list(reading.entries())
+    assert (found.count(REVOCATION), found.count(CRL)) == (6, 2)
+    found = list(later.entries())
+    assert (found.count(REVOCATION), found.count(CRL)) == (2, 2)
+    assert reading.missing == later.missing == []
+
+
+def test_a_stream_that_nobody_wrote_to_misses_nothing(tmp_path: Path) -> None:
+    FileJournal(tmp_path).revoked(REVOCATION)
+    (tmp_path / EARLIEST).mkdir()
+    reading = Reading([tmp_path])
+    assert list(reading.entries()) == [REVOCATION]
+    assert reading.missing == []
+
+
+def test_a_stream_that_lost_its_segments_since_the_backup_is_reported(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path, segment_size=1)
+    for _ in range(2):
+        journal.revoked(REVOCATION)
+    since = position(tmp_path)
+    (stream,) = streams(tmp_path)
+    for number in segments(stream):
+        (stream / f"{number:06}.log").unlink()
+    reading = Reading([tmp_path], since)
+    assert list(reading.entries()) == []
+    assert reading.missing == [f"{stream.name}/000002.log"]
+
+
+def test_a_segment_that_is_deleted_under_its_writer_is_reported_whichever_stream_is_next(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path)
+    journal.revoked(REVOCATION)
+    (stream,) = streams(tmp_path)
+    (tmp_path / EARLIEST).mkdir()
+    (stream / "000001.log").unlink()
+    journal.listed(CRL)
+    reading = Reading([tmp_path])
+    assert list(reading.entries()) == [CRL]
+    assert reading.missing == [f"{EARLIEST}/000001.log"]
+
+
+@pytest.mark.parametrize("entry", [Signed(b"c"), REVOCATION, CRL, ISSUER], ids=lambda entry: type(entry).__name__)
+def test_what_is_acknowledged_was_written_and_then_synchronized(
+    entry: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, real = FileJournal(tmp_path), os.fdatasync
+    journal.begun([RECORD])
+    synchronized: list[list[Entry]] = []
+
+    def fdatasync(descriptor: int) -> None:
+        real(descriptor)
+        synchronized.append(told(tmp_path))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    tell(journal, entry)
+
+    assert synchronized == [[RECORD, entry]]
+
+
+def test_what_cannot_be_synchronized_is_not_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fdatasync(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    with pytest.raises(HandfastError, match="journal"):
+        FileJournal(tmp_path).revoked(REVOCATION)
+
+
+def tell(journal: FileJournal, entry: Entry) -> None:
+    if isinstance(entry, Signed):
+        journal.finished([Finished(1, entry.certificate, b"f" * 32, b"s" * 20)])
+    elif isinstance(entry, Revocation):
+        journal.revoked(entry)
+    elif isinstance(entry, CrlRecord):
+        journal.listed(entry)
+    elif isinstance(entry, IssuerRecord):
+        journal.added(entry)
 
 
 def test_many_threads_and_writers_share_a_journal(tmp_path: Path) -> None:
     journals = [FileJournal(tmp_path, segment_size=500) for _ in range(2)]
+    at_once = threading.Barrier(8)
 
     def write(number: int) -> None:
+        at_once.wait()
         for _ in range(10):
             journals[number % 2].begun([RECORD])
             journals[number % 2].revoked(REVOCATION)

@@ -34,6 +34,8 @@ class FileJournal:
     segment_size: int = SEGMENT_SIZE
     _descriptor: int | None = None
     _number: int = 0
+    # Whose number that is; None: it goes on in whichever stream comes next.
+    _stream: Path | None = None
     _known: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _group: GroupCommit[bytes] = field(init=False)
@@ -99,8 +101,14 @@ class FileJournal:
             os.fdatasync(self._descriptor)
             self._let_go()
             self._number += 1
+            if not found.st_nlink:
+                # In another stream too, the gap tells a reader that something was lost.
+                self._stream = None
         stream = _own_stream(self.directory)
-        self._number = max(1, self._number, *segments(stream))
+        if self._stream not in {None, stream}:
+            # Whoever began at the same time made it: its numbers are its own, and none of them is missing.
+            self._number = 0
+        self._stream, self._number = stream, max(1, self._number, *segments(stream))
         self._descriptor = _opened(stream / _name(self._number))
         return self._descriptor
 
@@ -179,7 +187,9 @@ class Reading:
 
     def _stream(self, stream: Path, first: int, offset: int) -> Iterator[Entry]:
         numbers = [number for number in segments(stream) if number >= first]
-        expected = range(first, max(numbers, default=first) + 1)
+        # One that was made and never written to has no segment yet.
+        last = max(numbers, default=first if stream.name in self.since else 0)
+        expected = range(first, last + 1)
         self.missing += [f"{stream.name}/{_name(number)}" for number in expected if number not in numbers]
         for number in numbers:
             data = (stream / _name(number)).read_bytes()

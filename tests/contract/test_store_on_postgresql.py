@@ -1,9 +1,11 @@
 """What only a store in PostgreSQL can do wrong: replicas, restarts, schemas, and triggers of its own."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +13,7 @@ from handfast.ca.audit import verify_chain
 from handfast.ca.records import Listing
 from handfast.errors import ConfigError, Conflict, Malformed, Unavailable
 from handfast.prove.process import wait_until
+from handfast.stores.listening import CHANNEL
 from handfast.stores.postgresql import open_store
 from handfast.stores.sql import SqlStore
 from tests.contract.test_store import NOW, a_record, a_revocation, an_event, issue
@@ -141,6 +144,18 @@ def test_a_later_schema_is_named(postgresql_server: Server) -> None:
         open_store(location)
 
 
+def test_of_several_servers_one_that_takes_no_writes_is_not_read(postgresql_server: Server) -> None:
+    with postgresql() as behind:
+        for server in (behind, postgresql_server):
+            server.tell("create database several")
+        open_store(place(behind.url("several"))).close()
+        behind.tell("alter database several set default_transaction_read_only = on")
+        store = open_store(f"{place(behind.url('several'))},{postgresql_server.directory}")
+        issue(store, a_record(1))
+        assert [one.serial for one in store.search(Listing(now=NOW)).records] == [1]
+        store.close()
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT])
 def test_what_was_acknowledged_survives_a_restart_and_the_store_goes_on(how: signal.Signals) -> None:
     with postgresql(durable=True) as server:
@@ -176,6 +191,22 @@ def test_the_change_mark_tells_of_revocations_by_other_replicas_and_stands_still
     after = one.change_mark()
     issue(other, a_record(8))
     assert one.change_mark() == after
+
+
+def test_a_listener_that_gets_no_answer_takes_everything_for_changed(postgresql_server: Server) -> None:
+    url = postgresql_server.new_database()
+    store = open_store(place(url))
+    wait_until(lambda: store.change_mark() == store.change_mark(), "somebody listens")
+    name = urlsplit(url).path.strip("/")
+    listens = f"datname = '{name}' and query in ('LISTEN {CHANNEL}', 'SELECT pg_backend_pid()')"
+    silent = int(postgresql_server.tell(f"select pid from pg_stat_activity where {listens}"))
+    os.kill(silent, signal.SIGSTOP)
+    try:
+        wait_until(lambda: store.change_mark() != store.change_mark(), "the silence is noticed")
+    finally:
+        os.kill(silent, signal.SIGCONT)
+    wait_until(lambda: store.change_mark() == store.change_mark(), "somebody listens again")
+    store.close()
 
 
 def test_without_a_server_everything_counts_as_changed() -> None:

@@ -172,6 +172,11 @@ class Store(Protocol):
         ...
 
     @property
+    def is_local(self) -> bool:
+        """Whether a read waits for nobody but this machine, and so may be made where nothing may wait."""
+        ...
+
+    @property
     def statuses(self) -> Statuses:
         """What is said of certificates to those who rely on them."""
         ...

@@ -104,21 +104,26 @@ class Memory:
         if kept is None:
             return None
         if time.monotonic() >= self._looked_until:
-            self._look(store)
+            if not self._look(store):
+                return None
             kept = self._kept.get(request)
         return kept.prepared if kept is not None and now < kept.renew_at else None
 
-    def _look(self, store: Store) -> None:
+    def _look(self, store: Store) -> bool:
         """Look at the store, once for all requests that the event loop found waiting when this turn of it began.
 
-        They were sent before this look, so nobody among them can know of a revocation that it does not see.
+        They were sent before this look, so nobody among them can know of a revocation that it does not see. False when
+        there is news that the event loop would have to wait for: who answers the long way takes it up, by keep().
         """
         if store.change_mark() != self._mark:
+            if not store.is_local:
+                return False
             with self._lock:
                 self._catch_up(store)
         with suppress(RuntimeError):  # no loop runs here: look each time
             asyncio.get_running_loop().call_soon(self._look_again)
             self._looked_until = time.monotonic() + _ONE_TURN
+        return True
 
     def _look_again(self) -> None:
         self._looked_until = 0.0

@@ -28,6 +28,11 @@ class Database(Protocol):
         """The database's own clock as an expression: whole seconds since 1970."""
         ...
 
+    @property
+    def is_local(self) -> bool:
+        """Whether a read waits for nobody but this machine."""
+        ...
+
     def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
         """Run the job in a transaction; when this returns, it is on the disk."""
         ...

@@ -1,7 +1,7 @@
 """PostgreSQL: the store of many replicas. One writer at a time, as in SQLite, with group commit within each replica."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,6 +32,16 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "60s",
     "synchronous_commit": "on",
     "timezone": "UTC",
+}
+# A network that loses every packet is noticed in half a minute, not a quarter of an hour. Of several servers one that
+# takes no writes may be behind: nothing is read from it. All as the location says, if it does.
+_NETWORK = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+    "target_session_attrs": "read-write",
 }
 _TRY_AGAIN = "see that PostgreSQL runs and can be reached, and try again"
 
@@ -110,6 +120,7 @@ class PostgresqlDatabase:
 
     conninfo: str
     schema: str = ""
+    _said: Mapping[str, object] = field(init=False)
     _writer: "psycopg.Connection[Any] | None" = None
     _group: GroupCommit[_Job] = field(init=False)
     _listener: Listener = field(init=False)
@@ -118,12 +129,17 @@ class PostgresqlDatabase:
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        self._said = _psycopg().conninfo.conninfo_to_dict(self.conninfo)
         self._group = GroupCommit(self._commit)
         self._listener = Listener(self._connect, _psycopg().Error, self._writer_process)
 
     @property
     def now_sql(self) -> str:
         return "EXTRACT(EPOCH FROM clock_timestamp())::BIGINT"
+
+    @property
+    def is_local(self) -> bool:
+        return False
 
     def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
         return cast("Result", self._group.submit(_Job(job, conflict)))
@@ -200,9 +216,9 @@ class PostgresqlDatabase:
             connection: psycopg.Connection[Any] = _psycopg().connect(
                 self.conninfo,
                 autocommit=True,
-                connect_timeout=10,
                 application_name="handfast",
                 options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
+                **{name: value for name, value in _NETWORK.items() if name not in self._said},
             )
         with self._lock:
             self._opened = [one for one in self._opened if not one.closed]

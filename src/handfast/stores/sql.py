@@ -188,6 +188,10 @@ class SqlStore:
         return self.database.change_mark()
 
     @property
+    def is_local(self) -> bool:
+        return self.database.is_local
+
+    @property
     def statuses(self) -> SqlStatuses:
         return SqlStatuses(self.database)
 

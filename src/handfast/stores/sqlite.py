@@ -89,6 +89,10 @@ class SqliteDatabase:
     def now_sql(self) -> str:
         return "unixepoch()"
 
+    @property
+    def is_local(self) -> bool:
+        return True
+
     def write(self, job: Callable[[Transaction], Result], *, conflict: str = "it is on record already") -> Result:
         return cast("Result", self._group.submit(_Job(job, conflict)))
 

@@ -165,6 +165,18 @@ def test_an_answer_lies_ready_until_anybody_revokes_that_certificate(authority: 
     assert statuses(post(authority, asked)) == [(Status.REVOKED, x509.ReasonFlags.superseded)]
 
 
+def test_who_comes_the_long_way_gets_what_is_kept_until_anybody_revokes_it(authority: Authority) -> None:
+    one, another = issued(authority), issued(authority)
+    asked, other = question(authority, one.serial), question(authority, another.serial)
+    first, kept = post(authority, asked), post(authority, other)
+    assert post(authority, asked).body == first.body
+    authority.revoke(one, Reason.SUPERSEDED)
+    assert statuses(post(authority, asked)) == [(Status.REVOKED, x509.ReasonFlags.superseded)]
+    assert post(authority, other).body == kept.body
+    later = replace(authority, clock=lambda: authority.clock() + authority.ocsp_lifetime / 2 + timedelta(minutes=1))
+    assert post(later, other).body != kept.body
+
+
 def test_one_look_at_the_store_serves_one_turn_of_the_event_loop(authority: Authority) -> None:
     record = issued(authority)
     asked = question(authority, record.serial)

@@ -4,11 +4,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.x509.ocsp import OCSPCertStatus, OCSPResponseStatus, load_der_ocsp_response
 
 from handfast.ca.office import Proof
 from handfast.ca.policy import RequesterRole
@@ -17,11 +18,16 @@ from handfast.ca.tokens import TOKEN_PREFIX
 from handfast.keys.generate import generate_key, new_secret
 from handfast.pki.csr import build_request
 from handfast.pki.keys import KeyKind
+from handfast.pki.ocsp import build_request as build_ocsp_request
+from handfast.pki.ocsp import cert_id, issuer_keys
 from handfast.pki.pem import to_pem
 from handfast.pki.serial import serial_text
 from handfast.pki.subject import parse_subject
+from tests.databases import Server
+from tests.interop.test_service_metrics import scrape
 from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, opened, running
 
+UNAUTHORIZED = OCSPResponseStatus.UNAUTHORIZED
 NAMES = ("", "acme", "umbrella")
 # Each authority has the same names for everything, so that nothing is told apart by a name.
 TENANTS = """
@@ -67,6 +73,9 @@ class World:
         response = connection.getresponse()
         return response.status, response.read().decode("latin-1")
 
+    def __iter__(self) -> Iterator[tuple[str, Tenant]]:
+        return iter(self.tenants.items())
+
     def connection(self, by: Tenant | None) -> HTTPSConnection:
         """A connection that stays open, with the certificate of an administrator of that tenant."""
         key = "" if by is None else by.prefix or "default"
@@ -80,15 +89,22 @@ class World:
 _open: dict[str, HTTPSConnection] = {}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     workplace = tmp_path_factory.mktemp("tenants")
     ca = workplace / "ca"
-    authority_in(ca, TENANTS)
+    stores = dict.fromkeys(NAMES, "")
+    if request.param == "PostgreSQL":
+        # One in a database of its own, two in schemas of one database: they hear of each other's revocations.
+        server: Server = request.getfixturevalue("postgresql_server")
+        shared = server.new_database()
+        places = {"": server.new_database(), **{name: f"{shared}&schema={name}" for name in NAMES[1:]}}
+        stores = {name: f'store = "{place}"\n' for name, place in places.items()}
+    authority_in(ca, stores[""] + TENANTS)
     for name in NAMES[1:]:
-        authority_in(ca / name)
+        authority_in(ca / name, stores[name])
     tenants = {name: _tenant(workplace, ca, name) for name in NAMES}
-    with running(ca, workplace=workplace) as service:
+    with running(ca, "--metrics", "127.0.0.1:0", workplace=workplace) as service:
         yield World(service, tenants)
         for connection in _open.values():
             connection.close()
@@ -187,8 +203,60 @@ def test_a_revocation_is_in_its_own_tenants_feed_only(world: World) -> None:
     assert {name for name, (_, text) in told.items() if f"{victim.record.serial:x}" in text} == {"acme"}
 
 
+def _asked(world: World, one: Tenant, request: bytes) -> bytes:
+    """The OCSP answer of a tenant over plain HTTP."""
+    connection = HTTPConnection("127.0.0.1", world.service.http, timeout=PATIENCE)
+    try:
+        connection.request("POST", f"{one.prefix}/ocsp", request)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def _question(one: Tenant, serial: int) -> bytes:
+    with opened(one.directory) as authority:
+        identity = authority.issuer().identity
+    return build_ocsp_request([cert_id(issuer_keys(identity.subject, identity.public_key)[0], serial)])
+
+
+def test_a_revocation_leaves_the_answers_of_other_tenants_where_they_lie(world: World) -> None:
+    gone = world.tenants["acme"]
+    records = {name: client_files(one.directory, "asked", one.directory / "asked").record for name, one in world}
+    questions = {name: _question(one, records[name].serial) for name, one in world}
+    kept = {name: _asked(world, one, questions[name]) for name, one in world}
+    ready = scrape(world.service)("answers_ready_total", route="/ocsp")
+    for name, one in world:
+        assert load_der_ocsp_response(kept[name]).certificate_status is OCSPCertStatus.GOOD
+        assert _asked(world, one, questions[name]) == kept[name]
+        # Of another tenant's certificate nothing is known, whatever it is asked about.
+        other = next(each for each in NAMES if each != name)
+        assert load_der_ocsp_response(_asked(world, one, questions[other])).response_status is UNAUTHORIZED
+    eventually(lambda: _all_lie_ready(world, questions, ready), "each tenant's answer lies ready")
+    with opened(gone.directory) as authority:
+        authority.revoke(records["acme"])
+
+    def is_revoked() -> bool:
+        answer = load_der_ocsp_response(_asked(world, gone, questions["acme"]))
+        return answer.certificate_status is OCSPCertStatus.REVOKED
+
+    eventually(is_revoked, "the revocation is told")
+    for name, one in world:
+        if one is not gone:
+            assert _asked(world, one, questions[name]) == kept[name]
+
+
+def _all_lie_ready(world: World, questions: dict[str, bytes], before: float) -> bool:
+    for name, one in world:
+        _asked(world, one, questions[name])
+        now = scrape(world.service)("answers_ready_total", route="/ocsp")
+        if now == before:
+            return False
+        before = now
+    return True
+
+
 def test_no_tenant_is_no_path(world: World) -> None:
     default = world.tenants[""]
-    for path in ("/t/nobody/api/caller", "/t/nobody/feed", "/t/nobody/.well-known/est/cacerts", "/t//api/caller",
+    for path in ("/t/nobody/api/caller", "/t/nobody/feed", "/t/nobody/ocsp/AAAA", "/t//ocsp/AAAA", "/t/nobody/.well-known/est/cacerts", "/t//api/caller",
                  "/t/acme/health/live", "/t/acme", "/t/acme/t/umbrella/api/caller", "/t/../api/caller"):  # fmt: skip
         assert world.ask(default, default, "GET", path, proof="secret")[0] == 404, path

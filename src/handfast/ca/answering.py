@@ -61,7 +61,14 @@ class OcspMemory(Protocol):
         ...
 
     def find(self, request: bytes, store: Store, now: datetime) -> object | None:
-        """What is kept for this request, as the memory's maker prepared it; never what a revocation has overtaken."""
+        """What is kept for this request, as the memory's maker prepared it; never what a revocation has overtaken.
+
+        It waits for nobody, and so may find nothing although something is kept.
+        """
+        ...
+
+    def recall(self, request: bytes, store: Store, now: datetime) -> OcspAnswer | None:
+        """The answer that is kept for this request; never one that a revocation has overtaken. It may wait."""
         ...
 
 

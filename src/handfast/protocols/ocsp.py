@@ -104,12 +104,23 @@ def get_path(request: bytes) -> str:
 
 def _answer(data: bytes, authority: Authority) -> Response:
     try:
-        answer = authority.ocsp(data)
-        if authority.ocsp_memory is not None and answer.rests_on:
-            authority.ocsp_memory.keep(data, answer, authority.store)
+        answer = _recalled(data, authority) or _made(data, authority)
     except HandfastError as error:
         return Response(body=build_refusal(refusal_of(error)), media_type=MEDIA_TYPE, headers=_NO_CACHE)
     return Response(body=answer.der, media_type=MEDIA_TYPE, headers=_caching(answer))
+
+
+def _recalled(data: bytes, authority: Authority) -> OcspAnswer | None:
+    """For whoever did not come the quick way: by HTTP/1.0, with a certificate, or right after a revocation."""
+    memory = authority.ocsp_memory
+    return None if memory is None else memory.recall(data, authority.store, authority.clock())
+
+
+def _made(data: bytes, authority: Authority) -> OcspAnswer:
+    answer = authority.ocsp(data)
+    if authority.ocsp_memory is not None and answer.rests_on:
+        authority.ocsp_memory.keep(data, answer, authority.store)
+    return answer
 
 
 _NO_CACHE = {"Cache-Control": "no-store"}

@@ -18,10 +18,10 @@ from handfast.pki.ocsp_response import Responder
 from handfast.protocols.exchange import Prepared
 from handfast.protocols.ocsp import headers_of
 
-# 50,000 answers signed with P-256.
+# 40,000 answers signed with P-256.
 LARGEST = 64 << 20
 # The objects around one kept answer, in bytes.
-_AROUND = 900
+_AROUND = 1100
 # Reading more changes than this takes longer than making the answers anew.
 _MOST_CHANGES = 1000
 # A key that is not there is not looked for at every request: a passphrase is slow to try.
@@ -34,8 +34,8 @@ _SPARE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    answer: OcspAnswer
     prepared: Prepared
-    rests_on: tuple[tuple[str, int], ...]
     renew_at: datetime
     size: int
 
@@ -109,11 +109,20 @@ class Memory:
             kept = self._kept.get(request)
         return kept.prepared if kept is not None and now < kept.renew_at else None
 
+    def recall(self, request: bytes, store: Store, now: datetime) -> OcspAnswer | None:
+        if request not in self._kept:
+            return None
+        if store.change_mark() != self._mark:
+            with self._lock:
+                self._catch_up(store)
+        kept = self._kept.get(request)
+        return kept.answer if kept is not None and now < kept.renew_at else None
+
     def _look(self, store: Store) -> bool:
         """Look at the store, once for all requests that the event loop found waiting when this turn of it began.
 
         They were sent before this look, so nobody among them can know of a revocation that it does not see. False when
-        there is news that the event loop would have to wait for: who answers the long way takes it up, by keep().
+        there is news that the event loop would have to wait for: who answers the long way takes it up, by recall().
         """
         if store.change_mark() != self._mark:
             if not store.is_local:
@@ -139,7 +148,7 @@ class Memory:
             if answer.covers != self._covers:
                 return
             self._drop(request)
-            self._kept[request] = _Kept(prepared, answer.rests_on, middle, size)
+            self._kept[request] = _Kept(answer, prepared, middle, size)
             for certificate in answer.rests_on:
                 self._requests.setdefault(certificate, set()).add(request)
             self._size += size
@@ -166,7 +175,7 @@ class Memory:
         if kept is None:
             return
         self._size -= kept.size
-        for certificate in frozenset(kept.rests_on):
+        for certificate in frozenset(kept.answer.rests_on):
             requests = self._requests[certificate]
             requests.discard(request)
             if not requests:

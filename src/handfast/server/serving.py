@@ -14,6 +14,7 @@ from typing import Any
 from cryptography import x509
 from uvicorn.server import ServerState
 
+from handfast.ca.authority import Authority
 from handfast.errors import HandfastError
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.pem import to_pem
@@ -109,6 +110,9 @@ class Serving:
             met = visitor_of(address, secured, known_issuers(self.service))
             return met if secured is None else self.metrics.met(met)
 
+        def authority(tenant: str) -> Authority | None:
+            return self.service.authorities.get(tenant)
+
         def listener(listening: socket.socket, app: App, served: Sequence[Route]) -> Listener:
             terms = Terms(
                 config=config_of(app, limits),
@@ -116,7 +120,7 @@ class Serving:
                 limits=limits,
                 log=self.service.log,
                 visitor_of=visitor,
-                ready=ready_of(served, lambda: self.service.authority, self._counter),
+                ready=ready_of(served, authority, self._counter),
             )
             return Listener(listening, terms, room, self.context if app.is_secure else None)
 

@@ -257,6 +257,9 @@ def _all_lie_ready(world: World, questions: dict[str, bytes], before: float) -> 
 
 def test_no_tenant_is_no_path(world: World) -> None:
     default = world.tenants[""]
-    for path in ("/t/nobody/api/caller", "/t/nobody/feed", "/t/nobody/ocsp/AAAA", "/t//ocsp/AAAA", "/t/nobody/.well-known/est/cacerts", "/t//api/caller",
-                 "/t/acme/health/live", "/t/acme", "/t/acme/t/umbrella/api/caller", "/t/../api/caller"):  # fmt: skip
+    for path in (
+        "/t/nobody/api/caller", "/t/nobody/feed", "/t/nobody/.well-known/est/cacerts", "/t/nobody/ocsp/AAAA",
+        "/t//ocsp/AAAA", "/t//api/caller", "/t/acme/health/live", "/t/acme", "/t/acme/t/umbrella/api/caller",
+        "/t/../api/caller",
+    ):  # fmt: skip
         assert world.ask(default, default, "GET", path, proof="secret")[0] == 404, path

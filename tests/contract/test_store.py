@@ -11,6 +11,7 @@ import pytest
 from handfast import registry
 from handfast.ca.audit import verify_chain
 from handfast.ca.ports import Store
+from handfast.ca.published import Published, Which
 from handfast.ca.records import (
     AuditEvent,
     BatchRow,
@@ -210,8 +211,12 @@ def test_entries_are_those_in_force_and_not_long_expired(store: Store) -> None:
     store.append_revocation(a_revocation(3, 1, Reason.SUPERSEDED), an_event())
     store.append_revocation(replace(a_revocation(4), not_after=NOW - timedelta(days=1)), an_event())
     until = store.last_revocation_id()
-    entries = b"".join(store.encoded_entries("issuing", until=until, alive_at=NOW))
-    assert entries == encode_entry(1, NOW, Reason.KEY_COMPROMISE.flag) + encode_entry(3, NOW, Reason.SUPERSEDED.flag)
+    record = CrlRecord(issuer="issuing", number=1, this_update=NOW, next_update=NOW, covers=until, full_at=NOW)
+    found = store.publications.entries(Published(Which("issuing"), record, NOW))
+    assert found.count == 2
+    assert b"".join(found.pieces.values()) == encode_entry(1, NOW, Reason.KEY_COMPROMISE.flag) + encode_entry(
+        3, NOW, Reason.SUPERSEDED.flag
+    )
     assert [one.serial for one in store.changes("issuing", after=1, until=3)] == [2, 2]
 
 

@@ -1,109 +1,21 @@
 """Lists over time: numbers and times rise, half-life brings a new one, and shards and deltas hold what is theirs."""
 
 import threading
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from dataclasses import replace
+from datetime import timedelta
 
 from cryptography import x509
 
-from handfast.ca.authority import Authority
 from handfast.ca.due import LARGE, LARGE_EVERY, ages, due, publish_due
-from handfast.ca.issuer import Issuer
-from handfast.ca.order import Order
-from handfast.ca.policy import Policy
-from handfast.ca.published import ListKind, Which
+from handfast.ca.published import Entries, Which
 from handfast.ca.publishing import BACKDATE
-from handfast.ca.records import CertificateRecord, Reason, Role
-from handfast.errors import ConfigError
-from handfast.keys.generate import generate_key
+from handfast.ca.records import Reason
 from handfast.pki.crl import number_of
-from handfast.pki.draft import Holder, draft_certificate, sign_draft
-from handfast.pki.issuer_identity import PublicationUrls, identity_of, self_issuer
-from handfast.pki.keys import PrivateKey
-from handfast.pki.profile import BUILT_IN
-from handfast.pki.subject import parse_subject
-from handfast.stores.sqlite import open_store
+from handfast.pki.issuer_identity import identity_of
+from tests.publishing_world import CA, DELTA, FULL, KEY, START, World
 
-START = datetime(2026, 5, 1, 12, tzinfo=UTC)
-KEY = generate_key()
-SUBJECT = parse_subject("CN=Test CA")
-CA = sign_draft(
-    draft_certificate(
-        BUILT_IN["root"],
-        Holder(SUBJECT, (), KEY.public_key()),
-        issuer=self_issuer(SUBJECT, KEY.public_key()),
-        serial=1 << 158,
-        now=START,
-    ),
-    KEY,
-)
-FULL = Which("issuing")
-DELTA = Which("issuing", kind=ListKind.DELTA)
 WEEK = timedelta(days=7)
-
-
-@dataclass
-class World:
-    """An authority whose clock and key are in the test's hands."""
-
-    shards: int = 0
-    has_deltas: bool = False
-    now: datetime = START
-    key: PrivateKey | None = KEY
-    authority: Authority = field(init=False)
-
-    def __post_init__(self) -> None:
-        serials = count((1 << 158) + 1)
-        urls = PublicationUrls(crl=("http://pki.example.org/crl/issuing.crl",), shards=self.shards)
-        issuer = Issuer(
-            name="issuing",
-            role=Role.ISSUING,
-            identity=identity_of(CA, urls),
-            certificate=CA,
-            chain=(),
-            unlock=self.unlock,
-        )
-        self.authority = Authority(
-            issuers={"issuing": issuer},
-            default_issuer="issuing",
-            profiles=BUILT_IN,
-            policy=Policy(),
-            store=open_store(":memory:"),
-            clock=lambda: self.now,
-            new_serial=lambda: next(serials),
-            has_deltas=self.has_deltas,
-        )
-
-    def unlock(self) -> PrivateKey:
-        if self.key is None:
-            raise ConfigError("the key is not here", hint="bring it")
-        return self.key
-
-    def issue(self) -> CertificateRecord:
-        order = Order(profile="device", public_key=KEY.public_key(), subject=parse_subject("CN=cam"))
-        return self.authority.issue(order).record
-
-    def publish(self) -> list[str]:
-        return [one.which.file_name for one in publish_due(self.authority, self.now).published]
-
-    def crl(self, which: Which) -> x509.CertificateRevocationList:
-        published = self.authority.store.publications.get(which)
-        assert published is not None
-        crl = x509.load_der_x509_crl(published.der)
-        assert len(crl) == published.entries
-        assert number_of(published.der) == published.record.number
-        return crl
-
-    def listed(self, which: Which) -> dict[int, x509.ReasonFlags | None]:
-        return {one.serial_number: reason_of(one) for one in self.crl(which)}
-
-
-def reason_of(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
-    for extension in entry.extensions:
-        if isinstance(extension.value, x509.CRLReason):
-            return extension.value.reason
-    return None
+NO_ENTRIES = Entries({}, 0)
 
 
 def extension(crl: x509.CertificateRevocationList, cls: type[x509.ExtensionType]) -> x509.Extension[x509.ExtensionType]:
@@ -238,7 +150,7 @@ def test_a_large_list_waits_an_hour_when_its_delta_does_not() -> None:
         entries=LARGE + 1,
         record=replace(published.record, number=3, this_update=START + timedelta(seconds=9)),
     )
-    publications.put(large, event)
+    publications.put(large, NO_ENTRIES, event)
     world.authority.revoke(world.issue())
     issuer = world.authority.issuers["issuing"]
     assert due(world.authority, issuer, world.now + timedelta(minutes=1)) == (DELTA,)
@@ -254,7 +166,7 @@ def test_an_older_list_replaces_none() -> None:
     world.authority.revoke(world.issue())
     world.publish()
     newer = publications.get(FULL)
-    assert not publications.put(first, world.authority.store.events()[0])
+    assert not publications.put(first, NO_ENTRIES, world.authority.store.events()[0])
     assert publications.get(FULL) == newer
 
 

@@ -21,26 +21,26 @@ _MOMENTS = (
 )
 
 
-def _rows() -> list[tuple[bytes, int, str, int]]:
+def _rows() -> list[tuple[bytes, int, str, int, int]]:
     dice = random.Random(5280)
     reasons = [reason.value for reason in Reason if reason is not Reason.REMOVE_FROM_CRL]
     edges = [(serial, int(at.timestamp())) for serial in _EDGES for at in _MOMENTS]
     others = [(dice.getrandbits(159) | 1, dice.randrange(1 << 32)) for _ in range(500)]
     pairs = edges + others
-    return [(serial_bytes(serial), at, reasons[place % len(reasons)], 0) for place, (serial, at) in enumerate(pairs)]
+    return [(serial_bytes(one), at, reasons[place % len(reasons)], 0, place) for place, (one, at) in enumerate(pairs)]
 
 
 def test_each_serial_time_and_reason_gives_the_same_octets_as_one_by_one() -> None:
     rows = _rows()
-    slow = [encode_entry(int.from_bytes(serial, "big"), moment(at), FLAGS[reason]) for serial, at, reason, _ in rows]
+    slow = [encode_entry(int.from_bytes(serial, "big"), moment(at), FLAGS[reason]) for serial, at, reason, *_ in rows]
     encoder = Encoder({})
-    assert [encoder.entries([row]) for row in rows] == slow
-    assert Encoder({}).entries(rows) == b"".join(slow)
+    assert [encoder.entries([row]) for row in rows] == [(entry, 1) for entry in slow]
+    assert Encoder({}).entries(rows) == (b"".join(slow), len(slow))
 
 
 def test_cryptography_reads_the_same_serials_times_and_reasons() -> None:
-    rows = {serial: (at, reason) for serial, at, reason, _ in _rows()}
-    entries = Encoder({}).entries([(serial, at, reason, 0) for serial, (at, reason) in rows.items()])
+    rows = {serial: (at, reason) for serial, at, reason, *_ in _rows()}
+    entries, _ = Encoder({}).entries([(serial, at, reason, 0, 0) for serial, (at, reason) in rows.items()])
     algorithm, name, time = bytes.fromhex("300a06082a8648ce3d040302"), b"\x30\x00", der.time(_MOMENTS[2])
     signed = der.sequence((b"\x02\x01\x01", algorithm, name, time, der.sequence((entries,))))
     crl = x509.load_der_x509_crl(der.sequence((signed, algorithm, b"\x03\x02\x00\x00")))
@@ -53,13 +53,14 @@ def test_cryptography_reads_the_same_serials_times_and_reasons() -> None:
         assert said == ([] if reason == "unspecified" else [x509.CRLReason(FLAGS[reason])])
 
 
-def test_only_the_last_row_of_a_serial_counts_and_a_release_is_no_entry() -> None:
+def test_only_the_last_row_of_a_serial_counts() -> None:
     held, released = serial_bytes(1 << 155), serial_bytes(1 << 156)
     rows = [
-        (held, 10, "certificateHold", 0),
-        (held, 20, "superseded", 1),
-        (released, 10, "certificateHold", 0),
-        (released, 20, "removeFromCRL", 1),
+        (held, 10, "certificateHold", 0, 1),
+        (held, 20, "superseded", 1, 2),
+        (released, 10, "certificateHold", 0, 3),
+        (released, 20, "removeFromCRL", 1, 4),
     ]
-    only = encode_entry(1 << 155, moment(20), FLAGS["superseded"])
-    assert Encoder({held: 1, released: 1}).entries(rows) == only
+    both = [(1 << 155, "superseded"), (1 << 156, "removeFromCRL")]
+    expected = b"".join(encode_entry(serial, moment(20), FLAGS[reason]) for serial, reason in both)
+    assert Encoder({held: 1, released: 1}).entries(rows) == (expected, 2)

@@ -143,10 +143,6 @@ class Store(Protocol):
         """The revocations with an id in (after, until], in the order in which they were appended."""
         ...
 
-    def encoded_entries(self, issuer: str, *, until: int, alive_at: datetime) -> Iterator[bytes]:
-        """The CRL entries in DER, many in each piece, of all that is revoked and had not expired at that moment."""
-        ...
-
     @property
     def publications(self) -> Publications:
         """The published CRLs."""
@@ -235,8 +231,8 @@ class Store(Protocol):
     def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:
         """Move certificates that ended before to the archive, where they are found by serial, fingerprint and batch.
 
-        Revocations follow when they are on no CRL any more (RFC 5280 section 3.3). At most `limit` of each in one
-        transaction; how many it moved.
+        Revocations follow when they are on no CRL any more (RFC 5280 section 3.3). At most `limit` of certificates,
+        and of the revocations of each issuer, in one transaction; how many it moved.
         """
         ...
 

@@ -1,6 +1,6 @@
 """What is published: the newest CRL of each kind and shard, the same on every replica (RFC 5280 section 5)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -42,12 +42,16 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A list as it is published. entries: how many. der: empty when only the rest was asked for."""
+    """A list as it is published. entries: how many. der: empty when only the rest was asked for.
+
+    alive_at: certificates that had ended before are not on it any more.
+    """
 
     which: Which
     record: CrlRecord
-    entries: int
-    der: bytes
+    alive_at: datetime
+    entries: int = 0
+    der: bytes = b""
     base: Base | None = None
 
     @property
@@ -61,6 +65,25 @@ class Published:
         return self.record.this_update + (self.record.next_update - self.record.this_update) * 3 / 4
 
 
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries of a list in DER, in the order of their revocations. count: how many they are.
+
+    pieces: by a number that no id of a revocation in the piece, or in one before it, is above; in rising order.
+    """
+
+    pieces: Mapping[int, bytes]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A published list, without the DER, and its entries: the next one is made upon it."""
+
+    published: Published
+    entries: Entries
+
+
 class Publications(Protocol):
     """The published lists in a store. Raises Unavailable as every part of a store does."""
 
@@ -72,8 +95,15 @@ class Publications(Protocol):
         """The newest of each of an issuer's lists, without the DER."""
         ...
 
-    def put(self, published: Published, event: AuditEvent) -> bool:
-        """Publish it; False, and nothing is done, when there is one with a higher number."""
+    def kept(self, which: Which) -> Kept | None:
+        """The newest one, in pieces; None also for one that an earlier handfast published, and kept whole."""
+        ...
+
+    def put(self, published: Published, entries: Entries, event: AuditEvent, *, upon: Kept | None = None) -> bool:
+        """Publish it; False, and nothing is done, when there is one with as high a number.
+
+        entries: those in its DER. upon: the list that they were made from; pieces that are the same are not written.
+        """
         ...
 
     def outdate(self, issuer: str) -> None:
@@ -84,8 +114,14 @@ class Publications(Protocol):
         """The id of the last revocation of each shard that has one; under 0, that of all."""
         ...
 
-    def encoded_entries(self, which: Which, *, until: int, alive_at: datetime) -> Iterator[bytes]:
-        """The entries in DER, many in each piece, of all that is revoked and had not expired at that moment."""
+    def entries(self, wanted: Published) -> Entries:
+        """The entries of such a list, all taken from the revocations. wanted: without entries and DER."""
+        ...
+
+    def leaving(self, before: Published, wanted: Published, changes: Sequence[Revocation]) -> Sequence[tuple[int, int]]:
+        """Ids and serials of revocations that stand on the list before, and not on the one wanted: those of changed
+        certificates, and of those that ended. Maybe of some that do not stand on it either.
+        """
         ...
 
     def changes(self, which: Which, *, after: int, until: int) -> Iterator[Revocation]:

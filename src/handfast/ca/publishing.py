@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from handfast.ca.issuer import Issuer
+from handfast.ca.list_entries import carried_over, latest
 from handfast.ca.ports import Store
-from handfast.ca.published import Base, ListKind, Published, Which
-from handfast.ca.records import AuditEvent, CrlRecord, Revocation
+from handfast.ca.published import Base, Entries, Kept, ListKind, Published, Which
+from handfast.ca.records import AuditEvent, CrlRecord
 from handfast.errors import Conflict
-from handfast.pki import der
-from handfast.pki.crl import CrlHeader, encode_entry, join_crl
+from handfast.pki.crl import CrlHeader, join_crl
 
 _SECOND = timedelta(seconds=1)
 # Relying parties whose clock is behind take a new CRL at once; and CRLs made in the same second can be told apart.
 BACKDATE = timedelta(minutes=1)
-# Certificates that expired leave the CRL when its entries are next all taken from the store.
+# Whatever went wrong in a list would be carried over to the next one: no longer than that.
 FULL_EVERY = timedelta(days=7)
 # Each change costs as much as several entries taken from the store.
 MOST_CHANGES = 20_000
@@ -25,23 +25,6 @@ MOST_CHANGES = 20_000
 MARGIN = timedelta(days=7)
 # Each time that somebody else takes the number, somebody else has published.
 _TRIES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Previous:
-    """A published CRL, whose entries can be carried over."""
-
-    covers: int
-    count: int
-    entries: memoryview
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """The entries of a CRL in DER, one or many in each piece, and how many they are."""
-
-    pieces: list[bytes | memoryview]
-    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +46,14 @@ class Publisher:
         full = Which(which.issuer, which.shard)
         if which.kind is ListKind.DELTA and full not in {one.which for one in self._published()}:
             self.publish(full)
-        record = self._record(which)
-        made = self._delta(which, record) if which.kind is ListKind.DELTA else self._full(which, record)
-        is_newest = self.store.publications.put(made, self._event("crl.published", made.which, made.record))
-        newest = made if is_newest else self.store.publications.get(which)
-        return newest or made
+        wanted = self._wanted(which, self._record(which))
+        kept = self.store.publications.kept(which)
+        upon = kept if kept is not None and can_be_carried_over(kept.published, wanted, now=self.now) else None
+        entries = None if upon is None else self._carried_over(upon, wanted)
+        if entries is None:
+            upon, entries = None, self.store.publications.entries(wanted)
+            wanted = replace(wanted, record=replace(wanted.record, full_at=self.now))
+        return self._put(wanted, entries, upon)
 
     def _published(self) -> tuple[Published, ...]:
         return self.store.publications.all(self.issuer.name)
@@ -102,47 +88,56 @@ class Publisher:
             full_at=full_at,
         )
 
-    def _full(self, which: Which, record: CrlRecord) -> Published:
-        published = self.store.publications.get(which)
-        if published is not None and can_be_carried_over(published.record, record, now=self.now):
-            before = Previous(published.record.covers, published.entries, entries_of(published.der))
-            entries = carried_over(self.store, which, record, before)
-        else:
-            record = replace(record, full_at=self.now)
-            alive_at = record.this_update - MARGIN
-            found = self.store.publications.encoded_entries(which, until=record.covers, alive_at=alive_at)
-            entries = counted(found)
-        urls = self.issuer.identity.urls
-        header = CrlHeader(
-            number=record.number,
-            this_update=record.this_update,
-            next_update=record.next_update,
-            scope=scope_of(urls.crl_of(which.shard)) if which.shard else None,
-            freshest=() if which.shard else urls.delta,
-        )
-        return Published(which, record, entries.count, self._signed(entries, header))
+    def _wanted(self, which: Which, record: CrlRecord) -> Published:
+        """The list that is to be made, without its entries and DER."""
+        published = {one.which: one for one in self._published()}
+        last = published.get(Which(which.issuer, which.shard))
+        # No certificate leaves before a full list that was begun after its end has been published (section 3.3).
+        alive_at = min([record.this_update - MARGIN, *([last.record.this_update] if last else [])])
+        base = None
+        if which.kind is ListKind.DELTA:
+            base = self._base(published.get(which), published[Which(which.issuer)])
+        return Published(which, record, alive_at, base=base)
 
-    def _delta(self, which: Which, record: CrlRecord) -> Published:
-        base = self._base(which)
-        entries = changed_since(self.store, which, record, base)
-        header = CrlHeader(
-            number=record.number,
-            this_update=record.this_update,
-            next_update=record.next_update,
-            base_number=base.number,
-        )
-        return Published(which, record, entries.count, self._signed(entries, header), base)
-
-    def _base(self, which: Which) -> Base:
+    def _base(self, last: Published | None, full: Published) -> Base:
         """The base stays for the life of a full CRL, so that the delta fits all that relying parties may have kept."""
-        last = self.store.publications.get(which)
         if last is not None and last.base is not None and self.now - last.base.at < self.lifetime:
             return last.base
-        full = next(one for one in self._published() if one.which == Which(which.issuer))
         return Base(full.record.number, full.record.covers, self.now)
 
-    def _signed(self, entries: Entries, header: CrlHeader) -> bytes:
-        return join_crl(entries.pieces, header, issuer=self.issuer.identity, key=self.issuer.unlock())
+    def _carried_over(self, upon: Kept, wanted: Published) -> Entries | None:
+        """The entries upon those of the list before; None when so many leave that all are taken from the store."""
+        publications, before = self.store.publications, upon.published
+        covers, until = before.record.covers, wanted.record.covers
+        changes = list(publications.changes(wanted.which, after=covers, until=until))
+        leaving = publications.leaving(before, wanted, changes)
+        if len(leaving) > MOST_CHANGES:
+            return None
+        is_delta = wanted.which.kind is ListKind.DELTA
+        new = [one for one in latest(changes) if one.not_after >= wanted.alive_at and (is_delta or one.is_in_force)]
+        return carried_over(upon.entries, leaving, new)
+
+    def _put(self, wanted: Published, entries: Entries, upon: Kept | None) -> Published:
+        der = join_crl(
+            entries.pieces.values(), self._header(wanted), issuer=self.issuer.identity, key=self.issuer.unlock()
+        )
+        made = replace(wanted, entries=entries.count, der=der)
+        event = self._event("crl.published", made.which, made.record)
+        publications = self.store.publications
+        newest = made if publications.put(made, entries, event, upon=upon) else publications.get(made.which)
+        return newest or made
+
+    def _header(self, wanted: Published) -> CrlHeader:
+        which, urls = wanted.which, self.issuer.identity.urls
+        is_full = which.kind is ListKind.FULL
+        return CrlHeader(
+            number=wanted.record.number,
+            this_update=wanted.record.this_update,
+            next_update=wanted.record.next_update,
+            base_number=None if wanted.base is None else wanted.base.number,
+            scope=scope_of(urls.crl_of(which.shard)) if which.shard else None,
+            freshest=urls.delta if is_full and not which.shard else (),
+        )
 
     def _event(self, action: str, which: Which, record: CrlRecord) -> AuditEvent:
         detail = {
@@ -173,10 +168,14 @@ def next_this_update(which: Which, own: Iterable[CrlRecord], last: CrlRecord | N
     return max(moments)
 
 
-def can_be_carried_over(published: CrlRecord, record: CrlRecord, *, now: datetime) -> bool:
-    """Whether its entries are taken over: not once in a while, nor when much is new, nor from a later one."""
-    is_due_in_full = now - published.full_at >= FULL_EVERY or record.covers - published.covers > MOST_CHANGES
-    return published.number < record.number and published.covers <= record.covers and not is_due_in_full
+def can_be_carried_over(before: Published, wanted: Published, *, now: datetime) -> bool:
+    """Whether its entries are taken over: of one that is older and not ended, not once in a while, nor when much is
+    new. What has been archived since stood on none that has not ended (Store.retire).
+    """
+    old, new = before.record, wanted.record
+    is_older = old.number < new.number and old.covers <= new.covers
+    is_due_in_full = now - old.full_at >= FULL_EVERY or new.covers - old.covers > MOST_CHANGES
+    return is_older and before.base == wanted.base and now <= old.next_update and not is_due_in_full
 
 
 def scope_of(urls: Iterable[str]) -> x509.IssuingDistributionPoint:
@@ -190,66 +189,3 @@ def scope_of(urls: Iterable[str]) -> x509.IssuingDistributionPoint:
         indirect_crl=False,
         only_contains_attribute_certs=False,
     )
-
-
-def counted(pieces: Iterable[bytes]) -> Entries:
-    """The pieces, and how many entries there are in them."""
-    found: list[bytes | memoryview] = list(pieces)
-    return Entries(found, sum(map(der.how_many, found)))
-
-
-def entries_of(crl: bytes) -> memoryview:
-    """The bytes of all entries of revokedCertificates of a CRL in DER, without looking at each."""
-    tbs = next(iter(der.children(crl, der.element_at(crl))))
-    sequences = [one for one in der.children(crl, tbs) if one.tag == 0x30]
-    # signature, issuer, and revokedCertificates when there are any; the times before it are no SEQUENCEs.
-    if len(sequences) < 3:
-        return memoryview(b"")
-    return memoryview(crl)[sequences[2].start : sequences[2].end]
-
-
-def carried_over(store: Store, which: Which, record: CrlRecord, previous: Previous) -> Entries:
-    """The previous CRL's entries, without those that changed since, and then those that are new."""
-    changed: dict[int, Revocation] = {}
-    stale: set[int] = set()
-    for change in store.publications.changes(which, after=previous.covers, until=record.covers):
-        if change.sequence > 0:
-            stale.add(change.serial)
-        changed[change.serial] = change
-    kept, removed = without(previous.entries, stale)
-    new = [encode_entry(one.serial, one.revoked_at, one.reason.flag) for one in changed.values() if one.is_in_force]
-    return Entries([*kept, *new], previous.count - removed + len(new))
-
-
-def changed_since(store: Store, which: Which, record: CrlRecord, base: Base) -> Entries:
-    """The entries of a delta: how each certificate that changed since the base is now, removeFromCRL for released."""
-    changed = {one.serial: one for one in store.publications.changes(which, after=base.covers, until=record.covers)}
-    entries = [encode_entry(one.serial, one.revoked_at, one.reason.flag) for one in changed.values()]
-    return Entries([*entries], len(entries))
-
-
-def without(entries: memoryview, serials: set[int]) -> tuple[list[bytes | memoryview], int]:
-    """The entries in as few pieces as possible, leaving out those of these serials; and how many were left out."""
-    cuts: list[tuple[int, int]] = []
-    data = bytes(entries) if serials else b""
-    for serial in serials:
-        needle = b"\x02" + der.integer(serial)[1:]
-        start = data.find(needle)
-        while start >= 0 and not _begins_entry(data, start):
-            start = data.find(needle, start + 1)
-        if start >= 0:
-            begin = start - 2
-            cuts.append((begin, der.element_at(data, begin).end))
-    pieces: list[bytes | memoryview] = []
-    position = 0
-    for begin, end in sorted(cuts):
-        pieces.append(entries[position:begin])
-        position = end
-    pieces.append(entries[position:])
-    return pieces, len(cuts)
-
-
-def _begins_entry(data: bytes, start: int) -> bool:
-    """Whether the INTEGER at this place is the first thing in a SEQUENCE that is long enough for it and a time."""
-    size = der.element_at(data, start).end - start
-    return start >= 2 and data[start - 2] == 0x30 and size + 15 <= data[start - 1] < 0x80

@@ -123,6 +123,16 @@ def number_of(data: bytes) -> int:
     raise Malformed("the CRL has no number", hint="make it anew: handfast crl")
 
 
+def around_entries(crl: bytes) -> tuple[bytes, bytes]:
+    """What stands before and behind the entries of a CRL in DER, without looking at each. Raises Malformed."""
+    tbs = next(iter(der.children(crl, der.element_at(crl))))
+    sequences = [one for one in der.children(crl, tbs) if one.tag == der.SEQUENCE]
+    # signature, issuer, and revokedCertificates when there are any; the times before it are no SEQUENCEs.
+    if len(sequences) < 3:
+        return crl, b""
+    return crl[: sequences[2].start], crl[sequences[2].end :]
+
+
 def _signed_part(
     entries: tuple[bytes | memoryview, ...], header: CrlHeader, *, issuer: IssuerIdentity, algorithm: bytes
 ) -> bytes:

@@ -86,14 +86,21 @@ def time(moment: datetime) -> bytes:
     return b"\x18\x0f" + _TWO[century] + _TWO[year] + rest
 
 
-def how_many(data: bytes | memoryview) -> int:
-    """How many elements stand one after the other; only for what was just encoded, as little is checked."""
-    found, position, size = 0, 0, len(data)
-    while position < size:
-        short = data[position + 1]
-        position += 2 + short if short < 0x80 else element_at(bytes(data[position : position + 8192])).end
-        found += 1
-    return found
+def places(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Where each of the elements one after the other begins, its content starts and it ends.
+
+    Only for what this authority encoded itself, as little is checked.
+    """
+    begin, size = 0, len(data)
+    while begin < size:
+        short = data[begin + 1]
+        if short < 0x80:
+            start, end = begin + 2, begin + 2 + short
+        else:
+            element = element_at(data, begin)
+            start, end = element.start, element.end
+        yield begin, start, end
+        begin = end
 
 
 def element_at(data: bytes, begin: int = 0) -> Element:

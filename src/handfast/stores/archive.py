@@ -15,6 +15,14 @@ from handfast.stores.rows import Row, seconds
 _COLUMNS = "a.id, a.record, a.der, a.sha256"
 _INSERT = "INSERT INTO archive VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DER, _SHA256 = 16, 17
+# Of each issuer: what ended before is on none of its lists that live; without any, what its last list was made after.
+# A list that ended a while ago is not made anew from its entries (Publisher).
+_ON_NO_LIST = (
+    "SELECT n.issuer, COALESCE("
+    "(SELECT MIN(p.alive_at) FROM published p WHERE p.issuer = n.issuer AND p.next_update >= ?), "
+    "(SELECT c.this_update FROM crl c WHERE c.issuer = n.issuer ORDER BY c.number DESC LIMIT 1)) "
+    "FROM newest_revocation n WHERE n.shard = 0"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,6 @@ class Archive:
             transaction.many("DELETE FROM certificate_name WHERE name = ? AND certificate = ?", names)
             transaction.many(words.DELETE, [one for record in records for one in words.word_rows(record, record.id)])
             numbers = [(record.id,) for record in records]
-            transaction.many("DELETE FROM certificate_shard WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM issued WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM certificate_shard WHERE certificate = ?", numbers)
             transaction.many("DELETE FROM certificate WHERE id = ?", numbers)
@@ -73,20 +80,23 @@ class Archive:
 
         return self.database.write(job, conflict="something that is still needed was about to leave")
 
-    def retire_revocations(self, *, now: datetime, limit: int) -> int:
-        """Move revocations whose certificates ended, a margin ago, and that a CRL since then had once more."""
+    def retire_revocations(self, *, ended_before: datetime, now: datetime, limit: int) -> int:
+        """Move revocations whose certificates ended before, a margin ago, and that are on no list any more."""
+        latest = seconds(min(ended_before, now - MARGIN))
+        found = self.database.read(_ON_NO_LIST, [seconds(now - MARGIN)])
+        return sum(self._retire_revocations(issuer, min(latest, bound or 0), limit) for issuer, bound in found)
+
+    def _retire_revocations(self, issuer: str, before: int, limit: int) -> int:
         sql = (
             "SELECT r.id, r.serial, r.issuer, r.sequence, r.reason, r.revoked_at, r.not_after, r.requester "
-            "FROM revocation r WHERE r.not_after < ? AND EXISTS "
-            "(SELECT 1 FROM crl WHERE crl.issuer = r.issuer AND crl.this_update > r.not_after) "
+            "FROM revocation r WHERE r.issuer = ? AND r.not_after < ? "
             "AND NOT EXISTS (SELECT 1 FROM certificate c WHERE c.serial = r.serial AND c.issuer = r.issuer) "
             "ORDER BY r.not_after, r.sequence LIMIT ?"
         )
 
         def job(transaction: Transaction) -> int:
-            found = transaction.rows(sql, [seconds(now - MARGIN), limit])
+            found = transaction.rows(sql, [issuer, before, limit])
             transaction.many("INSERT INTO archived_revocation VALUES (?, ?, ?, ?, ?, ?, ?, ?)", found)
-            transaction.many("DELETE FROM revocation_shard WHERE revocation = ?", [(row[0],) for row in found])
             numbers = [(row[0],) for row in found]
             transaction.many("DELETE FROM revocation_shard WHERE revocation = ?", numbers)
             transaction.many("DELETE FROM revocation WHERE id = ?", numbers)

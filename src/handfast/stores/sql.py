@@ -169,9 +169,6 @@ class SqlStore:
     def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
         return self.publications.changes(Which(issuer), after=after, until=until)
 
-    def encoded_entries(self, issuer: str, *, until: int, alive_at: datetime) -> Iterator[bytes]:
-        return self.publications.encoded_entries(Which(issuer), until=until, alive_at=alive_at)
-
     def last_crl(self, issuer: str) -> CrlRecord | None:
         found = self.database.read("SELECT * FROM crl WHERE issuer = ? ORDER BY number DESC LIMIT 1", [issuer])
         return rows.crl_of(found[0]) if found else None
@@ -266,7 +263,7 @@ class SqlStore:
 
     def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:
         moved = self.archive.retire_certificates(ended_before=ended_before, limit=limit)
-        return moved + self.archive.retire_revocations(now=now, limit=limit)
+        return moved + self.archive.retire_revocations(ended_before=ended_before, now=now, limit=limit)
 
     def copy_to(self, location: str) -> None:
         self.database.copy_to(location)

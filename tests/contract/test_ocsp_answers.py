@@ -148,6 +148,15 @@ def test_get_answers_with_escaped_and_bare_slashes(authority: Authority) -> None
         assert refusal(ocsp.answer_get(request, authority)) is library.OCSPResponseStatus.MALFORMED_REQUEST
 
 
+def test_get_takes_a_slash_at_the_end_for_a_part_of_the_request(authority: Authority) -> None:
+    numbers = ((1 << 95) + number for number in range(1 << 20))
+    texts = (binascii.b2a_base64(question(authority, number), newline=False).decode() for number in numbers)
+    bare = next(text for text in texts if text.endswith("/") and len(text) % 4 == 0)
+    for text in (bare, bare + "/", "/" + bare):
+        request = Request(method="GET", path="", peer=Peer(address=""), parameters={"request": text})
+        assert statuses(ocsp.answer_get(request, authority)) == [(Status.UNKNOWN, None)]
+
+
 def test_an_answer_lies_ready_until_anybody_revokes_that_certificate(authority: Authority, directory: Path) -> None:
     one, another = issued(authority), issued(authority)
     asked, other = question(authority, one.serial), question(authority, another.serial)

@@ -54,7 +54,7 @@ def ready(asked: bytes, authority: Authority) -> Prepared | None:
     """An answer lies ready for what begins with r."""
     body = b"ready:" + asked
     headers = ((b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode()))
-    return Prepared(headers, body) if asked.startswith(b"r") else None
+    return Prepared.of(headers, body) if asked.startswith(b"r") else None
 
 
 def not_ready(request: Request, authority: Authority) -> Response:

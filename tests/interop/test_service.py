@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -273,6 +274,33 @@ def test_requests_in_one_go_are_answered_in_their_order(service: Running) -> Non
     found = [answer.index(one) for one in in_order]
     assert found == sorted(found)
     assert answer.count(b"HTTP/1.1 200") == 6
+
+
+def test_requests_that_are_known_are_answered_as_those_that_were_parsed(service: Running) -> None:
+    get = b"GET /trial/ready/r%d HTTP/1.1\r\nHost: a\r\n\r\n"
+    post = b"POST /trial/ready HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nr%d"
+    pieces = [[get % 1], [get % 2], [post % 3], [post % 4], [get % 5 + get % 6], [get % 5 + get % 6]]
+    pieces += [[(get % 7)[:30], (get % 7)[30:]], [get % 8]]
+    with socket.create_connection(("localhost", service.http), timeout=PATIENCE) as raw:
+        stream = raw.makefile("rb")
+        found = []
+        for parts in pieces:
+            for part in parts:
+                raw.sendall(part)
+            found += [_answer(stream) for _ in range(b"".join(parts).count(b"HTTP/1.1"))]
+    assert found == [b"ready:r%d" % number for number in (1, 2, 3, 4, 5, 6, 5, 6, 7, 8)]
+
+    last = (get % 9).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    for _ in range(2):
+        with socket.create_connection(("localhost", service.http), timeout=PATIENCE) as raw:
+            raw.sendall(last)
+            assert raw.makefile("rb").read().endswith(b"ready:r9")
+
+
+def _answer(stream: BinaryIO) -> bytes:
+    lines = list(iter(stream.readline, b"\r\n"))
+    assert lines[0].startswith(b"HTTP/1.1 200")
+    return stream.read(next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length")))
 
 
 def test_who_has_a_certificate_is_looked_up_also_where_answers_lie_ready(service: Running, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Request and Response: what a protocol is asked and answers, whatever server carries it (RFC 9110)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -65,10 +65,20 @@ Handler = Callable[[Request, Authority], Response]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An answer (200) that lay ready. headers: all of them as they go out, lower case, with type and length."""
+    """An answer (200) that lay ready. lines: its headers with type and length, each with its end of line."""
 
-    headers: tuple[tuple[bytes, bytes], ...]
+    lines: bytes
     body: bytes
+
+    @classmethod
+    def of(cls, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> "Prepared":
+        """From headers by name, lower case."""
+        return cls(header_lines(headers), body)
+
+
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as they go out."""
+    return b"".join(b"%s: %s\r\n" % header for header in headers)
 
 
 # Asked on the event loop before anything else is done, with the body of a POST, or the raw path of a GET (percent

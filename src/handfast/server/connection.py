@@ -52,6 +52,9 @@ class Connection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._quick: Quick | None = None
         self._asked = b""
+        # What the request that is being parsed was answered with, of those that came in one piece.
+        self._parsed: tuple[Quick, bytes] | None = None
+        self._may_be_quick = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """The handshake is over: who is it?"""
@@ -63,6 +66,8 @@ class Connection(HttpToolsProtocol):
         secured = transport.get_extra_info("ssl_object")
         self.visitor = self.terms.visitor_of(self.client[0] if self.client else "", secured)
         self.visitor.abort = transport.abort
+        # Not for whoever has a certificate: it is to be looked up.
+        self._may_be_quick = bool(self.terms.ready.routes) and not self.visitor.peer.chain
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,6 +78,13 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes: parse them, and see that a head does not take too long."""
+        ready, starts_anew = self.terms.ready, self._may_be_quick and self.is_idle()
+        if starts_anew:
+            answer = ready.answer_unparsed(data, self.server_state.default_headers)
+            if answer is not None:
+                self._answered(answer)
+                return
+            self._parsed = None
         if self._in_head:
             self._head_size += len(data)
             if self._head_size > self.terms.limits.largest_head:
@@ -80,6 +92,8 @@ class Connection(HttpToolsProtocol):
                 self.send_400_response("")
                 return
         super().data_received(data)
+        if starts_anew and self._parsed is not None and self.is_idle() and not self.transport.is_closing():
+            ready.parsed(self._parsed[0], data, self._parsed[1])
         if self._deadline is None and (self._in_head or self._quick is not None or self._is_waiting()):
             self._watch()
 
@@ -121,7 +135,10 @@ class Connection(HttpToolsProtocol):
             asked = self._asked if quick.method == b"POST" else self.url[len(quick.start) :]
             answer = self.terms.ready.answer(quick, asked, always)
             if answer is not None:
+                self._quick, self._parsed = None, (quick, asked)
                 self._answered(answer)
+                if not self.parser.should_keep_alive():
+                    self.transport.close()
                 return
             self._the_long_way()
         super().on_message_complete()
@@ -132,25 +149,25 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def _quick_route(self) -> Quick | None:
-        """Only between two requests, in HTTP/1.1, and for whoever has no certificate that is to be looked up."""
-        terms = self.terms
-        if not terms.ready.routes or self.visitor.peer.chain or not self.is_idle():
+        """Only between two requests, and in HTTP/1.1."""
+        if not self._may_be_quick or not self.is_idle():
             return None
         if self.parser.get_http_version() != "1.1" or self.expect_100_continue:
             return None
-        return terms.ready.route(self.parser.get_method(), self.url)
+        return self.terms.ready.route(self.parser.get_method(), self.url)
 
     def _answered(self, answer: bytes) -> None:
-        self._quick = None
-        self._unwatch()
+        if self._deadline is not None:
+            self._unwatch()
         self._corked.write_whole(answer)
         self.idle_since = self.loop.time()
         self.server_state.total_requests += 1
-        if not self.parser.should_keep_alive():
-            self.transport.close()
-            return
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        # One clock for many answers: when it is over, it begins again for what is left of the last one.
+        if self.timeout_keep_alive_task is None:
+            self._idle_for(self.timeout_keep_alive)
+
+    def _idle_for(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def _the_long_way(self) -> None:
         """As if nothing had been tried: the head, and the body so far."""
@@ -175,7 +192,10 @@ class Connection(HttpToolsProtocol):
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came for as long as a connection may idle. What it did not take by now it does not get."""
-        if self.transport.get_write_buffer_size():
+        left = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle_for(left)
+        elif self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()

@@ -141,7 +141,7 @@ class Memory:
         if not answer.rests_on:
             return
         size = len(request) + len(answer.der) + _AROUND
-        prepared = Prepared(tuple(headers_of(answer)), answer.der)
+        prepared = Prepared.of(headers_of(answer), answer.der)
         middle = answer.this_update + (answer.next_update - answer.this_update) / 2
         with self._lock:
             self._catch_up(store)

@@ -1,15 +1,21 @@
 """Answers that lie ready, given on the event loop without a task, a scope or a thread: OCSP lives by them."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from handfast.ca.authority import Authority
-from handfast.protocols.exchange import Finder, Route
+from handfast.protocols.exchange import Finder, Route, header_lines
 from handfast.server.tenancy import PREFIX
 
 _STATUS = b"HTTP/1.1 200 OK\r\n"
 _PREFIX = PREFIX.encode()
-Headers = Iterable[tuple[bytes, bytes]]
+_END = b"\r\n\r\n"
+# The clients of one service are few programs. Whoever sends others all the time only makes it parse.
+_MOST_HEADS = 1024
+_LONGEST_HEAD = 1024
+# The question of a GET stands in its request line, and may have any length there.
+_ANY = -1
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class Quick:
     """A route with answers that lie ready. start: its path, or for GET the fixed beginning of it.
 
     tenant: whose authority is asked; empty for the service's own.
+    heads: what the parser took for the rest of a request, and how long the question is that goes with it (_ANY).
     """
 
     method: bytes
@@ -25,14 +32,34 @@ class Quick:
     largest_body: int
     seen: Callable[[], None]
     tenant: str = ""
+    heads: dict[bytes, int] = field(default_factory=dict, compare=False)
+
+    def parts(self, request: bytes) -> tuple[bytes, bytes] | None:
+        """What is asked, and all that stands around it, which many requests have in common; None for other routes.
+
+        Only a guess where the parts end: what comes of it holds for a request that was parsed once.
+        """
+        line = b"%s %s" % (self.method, self.start)
+        if not request.startswith(line):
+            return None
+        if self.method == b"GET":
+            end = request.find(b" ", len(line))
+            return request[len(line) : end], request[end:]
+        end = request.find(_END) + len(_END)
+        return request[end:], request[:end]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ready:
-    """The quick routes of a listener. authority: the one of this moment by its tenant's name, if there is one."""
+    """The quick routes of a listener. authority: the one of this moment by its tenant's name, if there is one.
+
+    Parsing a request costs more than to answer it. So the parser's verdict on what stands around the question is kept:
+    the same bytes around another question need not be parsed again. Requests to tenants are parsed each time.
+    """
 
     routes: tuple[Quick, ...]
     authority: Callable[[str], Authority | None]
+    _always: tuple[Headers, bytes] = ((), b"")
 
     def route(self, method: bytes, url: bytes) -> Quick | None:
         """The route for this request line."""
@@ -57,8 +84,31 @@ class Ready:
         if found is None:
             return None
         route.seen()
-        lines = [b"%s: %s\r\n" % header for header in (*always, *found.headers)]
-        return b"".join((_STATUS, *lines, b"\r\n", found.body))
+        if self._always[0] is not always:
+            self._always = always, _STATUS + header_lines(always)
+        return b"%s%s\r\n%s" % (self._always[1], found.lines, found.body)
+
+    def answer_unparsed(self, request: bytes, always: Headers) -> bytes | None:
+        """As answer(), for bytes that came between two requests; None for what has to be parsed."""
+        for route in self.routes:
+            parts = route.parts(request)
+            if parts is not None:
+                asked, around = parts
+                size = route.heads.get(around)
+                return self.answer(route, asked, always) if size == _ANY or size == len(asked) else None
+        return None
+
+    def parsed(self, route: Quick, request: bytes, asked: bytes) -> None:
+        """The parser took these bytes for one whole request, after which the connection stays, that asks this."""
+        parts = None if route.tenant else route.parts(request)
+        if parts is None or parts[0] != asked or len(parts[1]) > _LONGEST_HEAD:
+            return
+        # Two requests in one piece are no request.
+        if parts[1].find(_END) != len(parts[1]) - len(_END):
+            return
+        if len(route.heads) >= _MOST_HEADS:
+            route.heads.clear()
+        route.heads[parts[1]] = _ANY if route.method == b"GET" else len(asked)
 
 
 def ready_of(

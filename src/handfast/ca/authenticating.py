@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import hashes
 
 from handfast.ca.policy import Requester
 from handfast.ca.ports import Store
-from handfast.ca.records import State
-from handfast.ca.requesters import SECRET_PREFIX, Presented, secret_digest
+from handfast.ca.records import CertificateRecord, State
+from handfast.ca.refusals import FAILED, Refusal, Refusals
+from handfast.ca.requesters import SECRET_PREFIX, Presented, is_name, secret_digest
 from handfast.ca.tokens import TOKEN_PREFIX
 from handfast.errors import Unauthenticated
 from handfast.pki.profile import Profile
@@ -33,30 +34,48 @@ class Credentials:
     secret: str | None = field(default=None, repr=False)
 
 
-def authenticate(
-    credentials: Credentials, store: Store, *, now: datetime, profiles: Mapping[str, Profile]
-) -> Requester:
-    """Who that is. Raises Unauthenticated, also for what is revoked, held, expired or a CA's. One point read."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """Where it is looked up who somebody is. refusals: counts who is not."""
+
+    store: Store
+    now: datetime
+    profiles: Mapping[str, Profile]
+    refusals: Refusals
+
+    def note(self, by: str, reason: str, *, requester: str = "", record: CertificateRecord | None = None) -> None:
+        """Count an attempt that failed."""
+        issuer, serial = ("", None) if record is None else (record.issuer, record.serial)
+        refusal = Refusal(action=FAILED, reason=reason, by=by, requester=requester, issuer=issuer, serial=serial)
+        self.refusals.note(refusal, self.now)
+
+
+def authenticate(credentials: Credentials, register: Register) -> Requester:
+    """Who that is. Raises Unauthenticated, also for what is revoked, held, expired or a CA's. One point read; another
+    one for a wrong secret that came with a user.
+    """
     if credentials.secret is not None:
-        return _by_secret(credentials.secret, credentials.user, store, now)
+        return _by_secret(credentials.secret, credentials.user, register)
     if credentials.certificate is not None:
-        return _by_certificate(credentials.certificate, store, now, profiles)
+        return _by_certificate(credentials.certificate, register)
+    # Many clients ask first without anything: that is no attempt, and not counted.
     raise Unauthenticated("this needs a certificate, a secret or a token, and none is there", hint=_HINT)
 
 
-def _by_certificate(
-    certificate: x509.Certificate, store: Store, now: datetime, profiles: Mapping[str, Profile]
-) -> Requester:
-    presented = store.requesters.by_certificate(certificate.fingerprint(hashes.SHA256()))
+def _by_certificate(certificate: x509.Certificate, register: Register) -> Requester:
+    presented = register.store.requesters.by_certificate(certificate.fingerprint(hashes.SHA256()))
     if presented is None:
+        register.note("certificate", "not issued here")
         msg = f"this authority did not issue the certificate {serial_text(certificate.serial_number)}"
         raise Unauthenticated(msg, hint=_HINT)
-    state = presented.record.state(now)
+    state = presented.record.state(register.now)
     if state is not State.VALID:
+        register.note("certificate", state.value, record=presented.record)
         msg = f"the certificate {serial_text(presented.record.serial)} of {presented.record.label} is {state}"
         raise Unauthenticated(msg, hint="enroll again, with a token or with the help of the operator of the CA")
-    profile = profiles.get(presented.record.profile)
+    profile = register.profiles.get(presented.record.profile)
     if profile is not None and profile.is_ca:
+        register.note("certificate", "is a CA", record=presented.record)
         # Who holds a CA's key speaks for many, and is nobody among them.
         raise Unauthenticated(f"{presented.record.label} is a CA, and asks for nothing itself", hint=_HINT)
     return _holder(presented)
@@ -70,18 +89,34 @@ def _holder(presented: Presented) -> Requester:
     return Requester(f"device:{record.label}", certificate=record, sponsor=record.requester)
 
 
-def _by_secret(secret: str, user: str | None, store: Store, now: datetime) -> Requester:
-    if len(secret) > _LONGEST_SECRET:
-        _refuse_secret()
+def _by_secret(secret: str, user: str | None, register: Register) -> Requester:
     if secret.startswith(TOKEN_PREFIX):
-        token = store.tokens.find(secret_digest(secret))
-        if token is None or now >= token.expires_at:
-            _refuse_secret()
-        return token.requester()
-    record = store.requesters.by_secret(secret_digest(secret)) if secret.startswith(SECRET_PREFIX) else None
-    if record is None or (user and user != record.name):
+        return _by_token(secret, register)
+    is_ours = secret.startswith(SECRET_PREFIX) and len(secret) <= _LONGEST_SECRET
+    record = register.store.requesters.by_secret(secret_digest(secret)) if is_ours else None
+    if record is None:
+        register.note("secret" if is_ours else "password", "not known", requester=_known(user, register.store))
+        _refuse_secret()
+    if user and user != record.name:
+        register.note("secret", "of another user", requester=record.name)
         _refuse_secret()
     return record.requester()
+
+
+def _by_token(secret: str, register: Register) -> Requester:
+    token = register.store.tokens.find(secret_digest(secret)) if len(secret) <= _LONGEST_SECRET else None
+    if token is None:
+        register.note("token", "not known")
+        _refuse_secret()
+    if register.now >= token.expires_at:
+        register.note("token", "expired", requester=token.requester().name)
+        _refuse_secret()
+    return token.requester()
+
+
+def _known(user: str | None, store: Store) -> str:
+    """The user, if it is a requester's name. What else was typed may be a password, and is told nowhere."""
+    return user if user and is_name(user) and store.requesters.find(user) is not None else ""
 
 
 def _refuse_secret() -> NoReturn:

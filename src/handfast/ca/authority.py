@@ -9,7 +9,7 @@ from cryptography import x509
 from handfast.ca import answering, approving, authenticating, enrolling, finding, issuing, limits, renewing
 from handfast.ca.answering import OCSP_LIFETIME, OcspAnswer, OcspMemory
 from handfast.ca.approving import PendingRecord
-from handfast.ca.authenticating import Credentials
+from handfast.ca.authenticating import Credentials, Register
 from handfast.ca.claims import ApprovalUse, Claim, TokenUse
 from handfast.ca.enrollment import Enrollment
 from handfast.ca.issuer import Issuer
@@ -22,8 +22,9 @@ from handfast.ca.ports import Clock, NewSerial, Randomness, Store, no_randomness
 from handfast.ca.published import Published, Which
 from handfast.ca.publishing import Publisher
 from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Pending, Reason, Role, State
+from handfast.ca.refusals import FAILED, LIMITED, Refusal, Refusals, Uncounted
 from handfast.ca.revoking import next_revocation, with_revocation
-from handfast.errors import ConfigError, Conflict, Denied, RateLimited, RequestError, Unacceptable
+from handfast.errors import ConfigError, Conflict, Denied, RateLimited, RequestError, Unacceptable, Unauthenticated
 from handfast.pki.keys import PublicKey, kind_of
 from handfast.pki.nearest import nearest
 from handfast.pki.ocsp_response import Responder, responder_of
@@ -42,6 +43,7 @@ class Authority:
 
     carrier: carries out what was decided, as issuing.carry_out does; a service brings one that does it for several
     requests together. enrollment: what the enrollment protocols go by. randomness: for keys that are made for others.
+    refusals: counts those that are told in sums.
     """
 
     issuers: Mapping[str, Issuer]
@@ -59,6 +61,7 @@ class Authority:
     ocsp_lifetime: timedelta = OCSP_LIFETIME
     enrollment: Enrollment = field(default_factory=Enrollment)
     randomness: Randomness = no_randomness
+    refusals: Refusals = field(default_factory=Uncounted)
 
     def issuer(self, name: str | None = None) -> Issuer:
         """The issuer of that name, or the default one. Raises ConfigError, naming the nearest."""
@@ -94,8 +97,9 @@ class Authority:
             decision = issuing.decide(order, profile, issuer, serial=self.new_serial(), now=now)
             claims = self._claims(order, now)
             return replace(decision, claims=claims) if claims else decision
-        except RateLimited:
-            raise  # a line in the audit log for each would be what a flood is after
+        except RateLimited as error:
+            self._limited(order, error)
+            raise
         except RequestError as error:
             self._refused(order, error, now)
             raise
@@ -117,7 +121,8 @@ class Authority:
 
     def authenticate(self, credentials: Credentials) -> Requester:
         """Who that is, by one point read. Raises Unauthenticated, also for what is revoked, held or expired."""
-        return authenticating.authenticate(credentials, self.store, now=self.clock(), profiles=self.profiles)
+        register = Register(store=self.store, now=self.clock(), profiles=self.profiles, refusals=self.refusals)
+        return authenticating.authenticate(credentials, register)
 
     def enroll(self, order: Order) -> Issued | Pending:
         """Issue, or wait until as many others agree as the profile asks for: then ask again with the same order.
@@ -166,7 +171,11 @@ class Authority:
         order = decision.order
         if approval is not None:
             decision = replace(decision, claims=(*decision.claims, approval))
-        issued = self.carrier((decision,), self.store)[0]
+        try:
+            issued = self.carrier((decision,), self.store)[0]
+        except (RateLimited, Unauthenticated) as error:
+            self._limited(order, error)
+            raise
         if order.replaces is None:
             return issued
         replaced = renewing.replaced_by(order, self.store)
@@ -330,6 +339,12 @@ class Authority:
     def _decided(self, record: PendingRecord, requester: Requester, action: str, **detail: str) -> AuditEvent:
         known = {"transaction": record.transaction, "requester": record.requester, "subject": record.subject}
         return AuditEvent(at=self.clock(), actor=requester.name, action=action, detail={**known, **detail})
+
+    def _limited(self, order: Order, error: RateLimited | Unauthenticated) -> None:
+        """Count it: a limit that is reached, or a token that somebody else was using at the same time."""
+        action, by = (LIMITED, "") if isinstance(error, RateLimited) else (FAILED, "token")
+        refusal = Refusal(action=action, reason=error.message, by=by, requester=order.requester.name)
+        self.refusals.note(refusal, self.clock())
 
     def _refused(self, order: Order, error: RequestError, now: datetime) -> None:
         codes = ",".join(finding.code for finding in error.findings) if isinstance(error, Unacceptable) else ""

@@ -8,7 +8,7 @@ from handfast.ca.approving import RETRY_SOON, UNFINISHED_FOR, PendingRecord
 from handfast.ca.claims import ApprovalUse
 from handfast.ca.order import Issued, Order
 from handfast.ca.records import AuditEvent, CertificateRecord, Pending, State
-from handfast.errors import Conflict
+from handfast.errors import Conflict, RateLimited
 
 if TYPE_CHECKING:
     from handfast.ca.authority import Authority
@@ -42,7 +42,11 @@ def _ask(authority: "Authority", order: Order, needed: int) -> PendingRecord:
     detail = {"transaction": record.transaction, "profile": record.profile, "subject": record.subject}
     event = AuditEvent(at=decision.now, actor=record.requester, action="request.pending", detail=detail)
     uses = authority.limits.uses(order.requester, order.profile, decision.now)
-    return authority.store.approvals.ask(record, event, uses)
+    try:
+        return authority.store.approvals.ask(record, event, uses)
+    except RateLimited as error:
+        authority._limited(order, error)  # noqa: SLF001  # one use case in two files
+        raise
 
 
 def _issue(authority: "Authority", order: Order, record: PendingRecord) -> Issued | Pending:

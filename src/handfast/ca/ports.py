@@ -185,8 +185,8 @@ class Store(Protocol):
         """Remember a CA. Raises Conflict when the name is taken."""
         ...
 
-    def append(self, event: AuditEvent) -> None:
-        """Remember an event that has no other trace."""
+    def append(self, *events: AuditEvent) -> None:
+        """Remember events that have no other trace, in one transaction."""
         ...
 
     def events(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEvent, ...]:

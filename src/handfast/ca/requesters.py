@@ -29,7 +29,7 @@ class RequesterRecord:
     created_at: datetime
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in RESERVED:
+        if not is_name(self.name):
             hint = "use letters, digits, dots, dashes and @; at most 64; not operator, not service"
             raise ConfigError(f"{self.name[:80]!r} cannot be the name of a requester", hint=hint)
 
@@ -108,6 +108,11 @@ class Requesters(Protocol):
     def by_certificate(self, fingerprint: bytes) -> Presented | None:
         """The certificate with this SHA-256 fingerprint, its revocation, and whose credential it is: one point read."""
         ...
+
+
+def is_name(text: str) -> bool:
+    """True when a requester may have this name."""
+    return _NAME.fullmatch(text) is not None and text not in RESERVED
 
 
 def secret_digest(secret: str) -> bytes:

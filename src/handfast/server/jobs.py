@@ -11,6 +11,7 @@ from functools import partial
 
 from handfast.ca.authority import Authority
 from handfast.ca.due import publish_due
+from handfast.ca.refusals import record
 from handfast.errors import HandfastError, Unavailable
 from handfast.server.assembly import Parts
 from handfast.server.delivering import delivery_of
@@ -116,11 +117,21 @@ def _keep_journal(tenant: Tenant) -> None:
         tenant.log("journal.dropped", segments=dropped)
 
 
+def record_refusals(service: Service, *, everything: bool = False) -> None:
+    """What this replica refused, in sums. everything: the service stops."""
+    of_each(service, partial(_record_refusals, everything=everything))
+
+
+def _record_refusals(tenant: Tenant, *, everything: bool) -> None:
+    record(tenant.authority.refusals, tenant.authority.store, tenant.authority.clock(), everything=everything)
+
+
 JOBS = (
     # A revocation is in the CRL within a second, the time for making it included.
     Job("publish", timedelta(seconds=0.5), publish, is_shared=True),
     Job("tell", timedelta(minutes=1), tell),
     Job("keep-house", timedelta(hours=1), keep_house),
+    Job("record-refusals", timedelta(minutes=1), record_refusals, is_shared=True),
     Job("keep-journal", timedelta(hours=1), keep_journal, is_shared=True),
 )
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.authority import Authority
 from handfast.ca.records import Reason
+from handfast.ca.refusals import FAILED, Refusal
 from handfast.errors import Denied
 from handfast.protocols.exchange import Peer
 
@@ -101,13 +102,13 @@ def require_standing(authority: Authority, peer: Peer) -> None:
     now = authority.clock()
     for certificate in peer.chain:
         whose = "the certificate that you presented" if certificate is peer.certificate else "the CA above you"
-        if now > certificate.not_valid_after_utc:
-            raise _denied(f"{whose} is expired")
-        if certificate.issuer == certificate.subject:
+        word = "expired" if now > certificate.not_valid_after_utc else ""
+        if not word and certificate.issuer == certificate.subject:
             return
-        word = _revoked(authority, certificate)
+        word = word or _revoked(authority, certificate)
         if word:
-            raise _denied(f"{whose} is {word}")
+            authority.refusals.note(_refusal(peer, f"{whose} is {word}"), now)
+            raise Denied(f"{whose} is {word}", hint="enroll anew, with a new key")
 
 
 def _revoked(authority: Authority, certificate: x509.Certificate) -> str:
@@ -120,5 +121,5 @@ def _revoked(authority: Authority, certificate: x509.Certificate) -> str:
     return ""
 
 
-def _denied(words: str) -> Denied:
-    return Denied(words, hint="enroll anew, with a new key")
+def _refusal(peer: Peer, words: str) -> Refusal:
+    return Refusal(action=FAILED, reason=words, by="certificate", serial=peer.chain[0].serial_number)

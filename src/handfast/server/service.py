@@ -8,6 +8,7 @@ from handfast.ca.ports import Clock
 from handfast.errors import NotFound
 from handfast.server.assembly import Parts, assemble, utc_now
 from handfast.server.log import Log, quiet
+from handfast.server.refusals import Sums
 from handfast.server.settings import Settings
 from handfast.server.together import Together
 
@@ -46,7 +47,10 @@ class Service:
 
     def reload(self) -> None:
         """Take up issuers that were added to the stores since."""
-        self.authorities = {name: _authority(self.parts_of(name)) for name in self.authorities}
+        self.authorities = {
+            name: replace(_authority(self.parts_of(name)), refusals=before.refusals)
+            for name, before in self.authorities.items()
+        }
 
 
 def service_of(parts: Parts, *, tenants: Mapping[str, Parts] | None = None, log: Log = quiet) -> Service:
@@ -59,4 +63,4 @@ def service_of(parts: Parts, *, tenants: Mapping[str, Parts] | None = None, log:
 
 
 def _authority(parts: Parts) -> Authority:
-    return replace(assemble(parts), carrier=Together(parts.store))
+    return replace(assemble(parts), carrier=Together(parts.store), refusals=Sums())

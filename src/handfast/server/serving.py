@@ -25,7 +25,7 @@ from handfast.server.connection import Terms
 from handfast.server.desk import Desk
 from handfast.server.feed import Feeds
 from handfast.server.health import Health
-from handfast.server.jobs import JOBS, claim_of, keep_running
+from handfast.server.jobs import JOBS, claim_of, keep_running, record_refusals
 from handfast.server.listener import Listener, config_of
 from handfast.server.metrics import Metrics
 from handfast.server.notify import notify
@@ -209,8 +209,15 @@ class Serving:
             task.cancel()
         grace = self.plan.limits.grace.total_seconds()
         late = max(await asyncio.gather(*(listener.stop(grace) for listener in listeners)))
+        await asyncio.to_thread(self._record_refusals)
         self.service.log("service.stopped", cut_off=late)
         return late
+
+    def _record_refusals(self) -> None:
+        try:
+            record_refusals(self.service, everything=True)
+        except HandfastError as error:
+            self.service.log("refusals.not-recorded", why=error.message)
 
 
 def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Callable[[Opened], None]) -> int:

@@ -208,8 +208,8 @@ class SqlStore:
         self.database.write(job, conflict=f"there is an issuer {record.name!r} already")
         self.journal.added(record)
 
-    def append(self, event: AuditEvent) -> None:
-        self.database.write(lambda transaction: append_events(transaction, [event]))
+    def append(self, *events: AuditEvent) -> None:
+        self.database.write(lambda transaction: append_events(transaction, events))
 
     def events(self, *, after: int = 0, limit: int = 100) -> tuple[AuditEvent, ...]:
         return tuple(

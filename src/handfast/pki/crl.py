@@ -107,7 +107,7 @@ def parse_crl(data: bytes, source: str = "input") -> x509.CertificateRevocationL
     return one_crl(data, source)
 
 
-def number_of(data: bytes) -> int:
+def number_of(data: bytes | memoryview) -> int:
     """The CRL number (section 5.2.3) of a CRL in DER, without looking at its entries. Raises Malformed.
 
     Does not verify its signature.

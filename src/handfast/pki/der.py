@@ -103,7 +103,7 @@ def places(data: bytes) -> Iterator[tuple[int, int, int]]:
         begin = end
 
 
-def element_at(data: bytes, begin: int = 0) -> Element:
+def element_at(data: bytes | memoryview, begin: int = 0) -> Element:
     """The element that begins there. Raises Malformed when it is not DER or runs past the end."""
     if begin + 2 > len(data):
         msg = "the DER data ends in the middle of an element"
@@ -123,7 +123,7 @@ def element_at(data: bytes, begin: int = 0) -> Element:
     return Element(tag, begin, start, start + size)
 
 
-def children(data: bytes, parent: Element) -> Iterator[Element]:
+def children(data: bytes | memoryview, parent: Element) -> Iterator[Element]:
     """The elements inside a constructed one, in order."""
     position = parent.start
     while position < parent.end:

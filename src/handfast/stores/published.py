@@ -10,6 +10,7 @@ from handfast.stores import rows
 from handfast.stores.auditing import append_events
 from handfast.stores.database import Database, Transaction
 from handfast.stores.entries import Encoder
+from handfast.stores.list_memory import ListMemory
 from handfast.stores.rows import Row
 
 _META = (
@@ -52,8 +53,14 @@ class SqlPublications:
     """Publications (handfast.ca.published) over any Database."""
 
     database: Database
+    memory: ListMemory
 
     def get(self, which: Which) -> Published | None:
+        sql = f"SELECT {_META} FROM published {_THIS_ONE}"  # noqa: S608  # constants
+        found = self.database.read(sql, _key(which))
+        return self.memory.whole(_published(found[0]), lambda: self._read(which)) if found else None
+
+    def _read(self, which: Which) -> Published | None:
         found = self.database.read(_WHOLE, _key(which))
         if not found:
             return None

@@ -26,6 +26,7 @@ from handfast.stores.claims import settle
 from handfast.stores.database import Database, Transaction
 from handfast.stores.heads import SqlHeads
 from handfast.stores.leases import SqlLeases
+from handfast.stores.list_memory import ListMemory
 from handfast.stores.listing import RECORDS
 from handfast.stores.notices import SqlNotices
 from handfast.stores.published import SqlPublications, note_revocation
@@ -47,6 +48,7 @@ class SqlStore:
 
     database: Database
     journal: Journal = field(default_factory=NoJournal)
+    lists: ListMemory = field(default_factory=ListMemory)
 
     def with_journal(self, journal: Journal) -> "SqlStore":
         return replace(self, journal=journal)
@@ -259,7 +261,7 @@ class SqlStore:
     @property
     def publications(self) -> SqlPublications:
         """The published CRLs."""
-        return SqlPublications(self.database)
+        return SqlPublications(self.database, self.lists)
 
     def retire(self, *, ended_before: datetime, now: datetime, limit: int = 200) -> int:
         moved = self.archive.retire_certificates(ended_before=ended_before, limit=limit)

@@ -133,4 +133,5 @@ def test_a_service_in_the_environment_does_not_hide_the_directory(asked: Any, mo
     monkeypatch.setenv("HANDFAST_SERVER", SERVER)
     status, error = asked("backup", "x.tar")
     assert (status, "not over the network" in error["message"]) == (2, True)
+    assert "keys of the CAs" in error["hint"]
     assert run(["inspect", "ca.pem"]) == 0

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from handfast.cli._session import AT_THE_DIRECTORY, SERVICE_OPTIONS, Session, only_here
+from handfast.cli._session import AT_THE_DIRECTORY, SERVICE_OPTIONS, Session
 from handfast.errors import ConfigError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -23,13 +23,23 @@ def authority_options(function: Function) -> Function:
 
 def directory_options(hint: str) -> Callable[[Function], Function]:
     """The same, with words of its own on what to do instead of giving --server."""
-    return lambda function: _place_options(_refusing(lambda server: only_here(server, hint=hint))(function))
+
+    def refuse(session: Session, server: str | None) -> None:
+        session.instead = hint
+        if server is not None:
+            raise session.refusal(server)
+
+    return lambda function: _place_options(_service_refused(refuse)(function))
 
 
 def no_authority(hint: str) -> Callable[[Function], Function]:
     """For a command that asks no authority: it refuses --server, and says what it goes by instead."""
-    message = "this command asks no authority: --server does nothing for it"
-    return _refusing(lambda _server: ConfigError(message, hint=hint))
+
+    def refuse(_session: Session, server: str | None) -> None:
+        if server is not None:
+            raise ConfigError("this command asks no authority: --server does nothing for it", hint=hint)
+
+    return _service_refused(refuse)
 
 
 def desk_options(function: Function) -> Function:
@@ -71,14 +81,13 @@ def _place_options(function: Function) -> Function:
     return directory(passphrase(function))
 
 
-def _refusing(error: Callable[[str], ConfigError]) -> Callable[[Function], Function]:
-    """Refuses `--server`, before and after the command. Of what the environment says, who needs to know finds out."""
+def _service_refused(refuse: Callable[[Session, str | None], None]) -> Callable[[Function], Function]:
+    """`--server`, which `refuse` gets when somebody typed it, before or after the command. What stands in the
+    environment is meant for other commands too: only whoever needs the directory refuses that."""
 
     def callback(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         session = context.ensure_object(Session)
-        typed = session.server if "server" in session.typed else None
-        if value is not None or typed is not None:
-            raise error(str(value or typed))
+        refuse(session, value or (session.server if "server" in session.typed else None))
 
     return click.option("--server", metavar="URL", expose_value=False, is_eager=True, hidden=True, callback=callback)
 

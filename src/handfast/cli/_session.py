@@ -22,7 +22,8 @@ class Session:
     """One run of the program. Options after the command replace those before it.
 
     server, server_ca, client_certificate, client_key, secret_file: a service, whom it is trusted by, and who asks.
-    typed: which of them somebody typed for this run; the others come from the environment.
+    typed: which of them somebody typed for this run; the others come from the environment. instead: what a command says
+    to do that needs the directory, and was to ask a service.
     """
 
     ca: str | None = None
@@ -33,6 +34,7 @@ class Session:
     client_key: str | None = None
     secret_file: str | None = None
     typed: set[str] = field(default_factory=set)
+    instead: str = field(default=AT_THE_DIRECTORY, init=False)
 
     @property
     def is_remote(self) -> bool:
@@ -47,12 +49,10 @@ class Session:
     def directory(self) -> str:
         """The authority's directory, as given, or the default one. Raises ConfigError when a service is meant."""
         if self.is_remote:
-            raise only_here(str(self.server), hint=AT_THE_DIRECTORY)
+            raise self.refusal(self.server)
         return self.ca or DEFAULT_CA
 
-
-def only_here(server: str, *, hint: str) -> ConfigError:
-    """What a command says that needs the authority's directory, and was to ask a service."""
-    return ConfigError(
-        f"this works on the directory of an authority, and not over the network with {server}", hint=hint
-    )
+    def refusal(self, server: str | None) -> ConfigError:
+        """That this command cannot ask a service."""
+        message = f"this works on the directory of an authority, and not over the network with {server}"
+        return ConfigError(message, hint=self.instead)

@@ -90,6 +90,39 @@ def test_a_rejected_request_keeps_its_reason(store: SqlStore) -> None:
     assert [one.state for one in world.authority.pending(waiting=False)] == ["rejected"]
 
 
+def test_tokens_and_requesters_are_counted(store: SqlStore) -> None:
+    world = a_world(store=store)
+    assert store.tokens.count(now=world.clock()) == {"redeemable": 0, "expired": 0}
+    for name in ("a", "b", "c"):
+        world.authority.office.make_token(f"hft_{name}", "device", [f"{name}.example.org"])
+    bearer = world.authority.authenticate(Credentials(secret="hft_a"))
+    world.authority.enroll(order("a.example.org", by=bearer))
+    assert store.tokens.count(now=world.clock()) == {"redeemable": 2, "expired": 0}
+    later = world.clock() + timedelta(days=366)
+    assert store.tokens.count(now=later) == {"redeemable": 0, "expired": 2}
+    assert store.requesters.count() == 0
+    world.add("ann", "approver")
+    assert store.requesters.count() == 1
+
+
+def test_approvals_are_counted_by_their_states(store: SqlStore) -> None:
+    world = a_world(store=store, approvals={"device": 2})
+    web, ann = world.add("web", "requester", profiles=None), world.add("ann", "approver")
+    asked = [order(f"cam-{number}.example.org", by=web) for number in range(5)]
+    transactions = [getattr(world.authority.enroll(one), "transaction", "") for one in asked]
+    for transaction in transactions[:3]:
+        world.authority.approve(transaction, OPERATOR)
+    for transaction in transactions[:2]:
+        world.authority.approve(transaction, ann)
+    world.authority.enroll(asked[0])
+    world.authority.reject(transactions[4], ann)
+    counted = store.approvals.count(now=world.clock())
+    states = [one.state for one in world.authority.pending(waiting=False)]
+    assert counted == {"waiting": 2, "approved": 1, "rejected": 1, "issued": 1}
+    assert counted == {state: states.count(state) for state in counted}
+    assert sum(store.approvals.count(now=world.clock() + timedelta(days=4000)).values()) == 0
+
+
 def test_a_limit_is_counted_and_undone_with_what_it_was_for(store: SqlStore) -> None:
     world = a_world(store=store, limits=Limits(per_requester=Rate(1, timedelta(minutes=1))))
     web = world.add("web", "requester", profiles=None)

@@ -246,7 +246,10 @@ def test_issuers_profiles_audit_and_statistics_are_shown(api: Api) -> None:
     assert api("auditor", "GET", "/audit/head")[1]["id"] >= 3
     assert api("auditor", "GET", "/audit/verify")[1]["is_whole"]
     assert api("requester", "GET", "/audit/verify")[0] == 403
-    assert api("auditor", "GET", "/statistics")[1]["certificates"] >= 2
+    numbers = api("auditor", "GET", "/statistics")[1]
+    assert numbers["certificates"] >= 2
+    assert set(numbers["tokens_by_state"]) == {"redeemable", "expired"}
+    assert set(numbers["approvals_by_state"]) == {"waiting", "approved", "rejected", "issued"}
 
 
 def test_a_certificate_is_as_good_as_a_secret(api: Api, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Four eyes: a request waits until enough others agree, over restarts, and is then answered with one certificate."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -22,6 +23,7 @@ RETRY_SOON = timedelta(seconds=5)
 KEPT = timedelta(days=30)
 # Longer than the signing of one certificate ever takes; after that, whoever began it is gone.
 UNFINISHED_FOR = timedelta(seconds=30)
+APPROVAL_STATES = ("waiting", "approved", "rejected", "issued")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class PendingRecord:
 
     @property
     def state(self) -> str:
-        """`waiting`, `approved`, `rejected` or `issued`."""
+        """One of APPROVAL_STATES."""
         if self.serial is not None:
             return "issued"
         if self.rejected_by:
@@ -81,6 +83,10 @@ class Approvals(Protocol):
 
     def all(self, *, now: datetime, waiting: bool = True, limit: int = 1000) -> tuple[PendingRecord, ...]:
         """Those that wait, or all, oldest first."""
+        ...
+
+    def count(self, *, now: datetime) -> Mapping[str, int]:
+        """How many are remembered in each state, those of APPROVAL_STATES."""
         ...
 
     def approve(self, transaction: str, name: str, event: AuditEvent) -> None:

@@ -97,6 +97,10 @@ class Requesters(Protocol):
         """Everybody, by name."""
         ...
 
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
     def credentials(self, name: str | None = None) -> tuple[CredentialRecord, ...]:
         """The credentials of one requester, or of all."""
         ...

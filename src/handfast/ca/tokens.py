@@ -1,6 +1,6 @@
 """One-time enrollment tokens: each is good for one certificate, of these names, of this profile, until then."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +13,8 @@ from handfast.errors import ConfigError, Malformed
 from handfast.pki.names import Name, parse_name
 
 TOKEN_PREFIX = "hft_"  # noqa: S105  # the beginning of all of them, which is no secret
+
+TOKEN_STATES = ("redeemable", "expired")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,10 @@ class Tokens(Protocol):
 
     def all(self, *, now: datetime) -> tuple[TokenRecord, ...]:
         """Those that can be redeemed, oldest first."""
+        ...
+
+    def count(self, *, now: datetime) -> Mapping[str, int]:
+        """How many can be redeemed, and how many have expired and are not forgotten yet: those of TOKEN_STATES."""
         ...
 
     def revoke(self, digest: bytes, event: AuditEvent) -> bool:

@@ -1,10 +1,11 @@
 """Requests that wait, in SQL: one row for each, and one for each approval."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from handfast.ca.approving import PendingRecord, known, require_undecided
+from handfast.ca.approving import APPROVAL_STATES, PendingRecord, known, require_undecided
 from handfast.ca.claims import QuotaUse
 from handfast.ca.records import AuditEvent
 from handfast.pki.names import parse_names
@@ -15,6 +16,13 @@ from handfast.stores.rows import Row, moment, seconds
 
 _INSERT = f"INSERT INTO pending VALUES ({', '.join('?' * 15)})"  # noqa: S608  # a constant
 _LATE = "(SELECT transaction_id FROM pending WHERE expires_at <= ?)"
+# As PendingRecord.state says it.
+_COUNT = (
+    "SELECT state, COUNT(*) FROM (SELECT CASE WHEN p.serial IS NOT NULL THEN 'issued' "
+    "WHEN p.rejected_by <> '' THEN 'rejected' "
+    "WHEN (SELECT COUNT(*) FROM approval a WHERE a.transaction_id = p.transaction_id) >= p.needed THEN 'approved' "
+    "ELSE 'waiting' END AS state FROM pending p WHERE p.expires_at > ?) AS states GROUP BY state"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,10 @@ class SqlApprovals:
         condition = "AND rejected_by = '' AND serial IS NULL" if waiting else ""
         sql = f"SELECT * FROM pending WHERE expires_at > ? {condition} ORDER BY created_at, transaction_id LIMIT ?"  # noqa: S608  # constants
         return tuple(self._with_voters(row) for row in self.database.read(sql, [seconds(now), limit]))
+
+    def count(self, *, now: datetime) -> Mapping[str, int]:
+        found = {row[0]: row[1] for row in self.database.read(_COUNT, [seconds(now)])}
+        return {state: found.get(state, 0) for state in APPROVAL_STATES}
 
     def approve(self, transaction: str, name: str, event: AuditEvent) -> None:
         def job(writing: Transaction) -> None:

@@ -79,6 +79,9 @@ class SqlRequesters:
         found = self.database.read(f"SELECT {_COLUMNS} FROM requester q ORDER BY q.name")  # noqa: S608  # constants
         return tuple(map(_requester_of, found))
 
+    def count(self) -> int:
+        return int(self.database.read("SELECT COUNT(*) FROM requester")[0][0])
+
     def credentials(self, name: str | None = None) -> tuple[CredentialRecord, ...]:
         where, values = ("", []) if name is None else ("WHERE requester = ?", [name])
         sql = (

@@ -1,11 +1,12 @@
 """One-time tokens in SQL. What is redeemed or revoked is deleted; the audit log tells of it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from handfast.ca.records import AuditEvent
-from handfast.ca.tokens import TokenRecord
+from handfast.ca.tokens import TOKEN_STATES, TokenRecord
 from handfast.pki.names import parse_names
 from handfast.stores.auditing import append_events
 from handfast.stores.database import Database, Transaction
@@ -33,6 +34,11 @@ class SqlTokens:
     def all(self, *, now: datetime) -> tuple[TokenRecord, ...]:
         sql = "SELECT * FROM token WHERE expires_at > ? ORDER BY created_at, digest"
         return tuple(map(_token_of, self.database.read(sql, [seconds(now)])))
+
+    def count(self, *, now: datetime) -> Mapping[str, int]:
+        sql = "SELECT expires_at > ? AS may_be, COUNT(*) FROM token GROUP BY may_be"
+        found = {bool(row[0]): row[1] for row in self.database.read(sql, [seconds(now)])}
+        return dict(zip(TOKEN_STATES, (found.get(True, 0), found.get(False, 0)), strict=True))
 
     def revoke(self, digest: bytes, event: AuditEvent) -> bool:
         def job(transaction: Transaction) -> bool:

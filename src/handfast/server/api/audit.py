@@ -1,9 +1,10 @@
 """The audit log and statistics, over the API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 
 from handfast.ca.audit import verify_chain
 from handfast.ca.ports import Store
@@ -13,6 +14,22 @@ from handfast.server.api.caller import Calling
 
 router = APIRouter(tags=["audit"])
 MOST = 1000
+
+
+class Statistics(BaseModel):
+    """Numbers. certificates, revocations and events: ever. tokens: that can be redeemed. approvals_waiting: of requests
+    that became no certificate yet and were not rejected.
+    """
+
+    certificates: int
+    revocations: int
+    events: int
+    tokens: int
+    tokens_by_state: Mapping[str, int]
+    approvals_waiting: int
+    approvals_by_state: Mapping[str, int]
+    notices_waiting: int
+    requesters: int
 
 
 @router.get("/audit")
@@ -55,16 +72,19 @@ def _all(store: Store) -> Iterator[AuditEvent]:
 
 
 @router.get("/statistics")
-def show_statistics(caller: Calling) -> dict[str, Any]:
+def show_statistics(caller: Calling) -> Statistics:
     """How much there is. As quick with millions of certificates on record, which are counted when they are made."""
     authority = caller.authority
     store, now = authority.store, authority.clock()
-    return {
-        "certificates": store.certificate_count(),
-        "revocations": store.last_revocation_id(),
-        "events": store.last_event_id(),
-        "tokens": len(store.tokens.all(now=now)),
-        "approvals_waiting": len(store.approvals.all(now=now)),
-        "notices_waiting": store.notices.waiting(),
-        "requesters": len(store.requesters.all()),
-    }
+    tokens, approvals = store.tokens.count(now=now), store.approvals.count(now=now)
+    return Statistics(
+        certificates=store.certificate_count(),
+        revocations=store.last_revocation_id(),
+        events=store.last_event_id(),
+        tokens=tokens["redeemable"],
+        tokens_by_state=tokens,
+        approvals_waiting=approvals["waiting"] + approvals["approved"],
+        approvals_by_state=approvals,
+        notices_waiting=store.notices.waiting(),
+        requesters=store.requesters.count(),
+    )

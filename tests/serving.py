@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
@@ -84,12 +85,16 @@ def opened(directory: Path) -> Iterator[Authority]:
         authority.store.close()
 
 
-def client_files(directory: Path, name: str, folder: Path) -> Issued:
-    """A client's certificate of that authority, as key.pem and chain.pem in a folder of its own."""
+def client_files(directory: Path, name: str, folder: Path, *, lifetime: timedelta | None = None) -> Issued:
+    """A client's certificate of that authority, as key.pem and chain.pem in a folder of its own.
+
+    lifetime: None for the profile's.
+    """
     key = generate_key(KeyKind.P256)
+    subject = parse_subject(f"CN={name}")
     with opened(directory) as authority:
         issued = authority.issue(
-            Order(profile="client", public_key=key.public_key(), subject=parse_subject(f"CN={name}"))
+            Order(profile="client", public_key=key.public_key(), subject=subject, lifetime=lifetime)
         )
     folder.mkdir()
     (folder / "key.pem").write_text(to_pem(key))

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from handfast.ca.records import Listing, Reason
 from tests.programs import required_program
 from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, get, opened, running
 
+# Long enough for three requests on a loaded machine, short enough to wait for.
+_SHORT = timedelta(seconds=15)
 _IMPATIENT = """
 [serve]
 handshake_timeout = "6s"
@@ -105,6 +108,32 @@ def test_a_revoked_client_that_resumes_its_session_is_refused(lenient: Running, 
     assert '"is_resumed": true' in again
     assert '"chain": 3' in again
     assert status.startswith("HTTP/1.1 403 ")
+
+
+def test_an_expired_client_is_refused_on_its_next_request_however_it_comes(lenient: Running, tmp_path: Path) -> None:
+    # All at once, so that the waiting is done once.
+    issued = client_files(lenient.directory, "alice", tmp_path / "alice", lifetime=_SHORT)
+    standing = lenient.connection(tmp_path / "alice")
+    context = lenient.context(tmp_path / "alice", version=ssl.TLSVersion.TLSv1_2)
+    before = get(standing, "/trial/whoami")[0]
+    taken = standing.sock
+    _, session = _asked(lenient, context, None)
+    again, _ = _asked(lenient, context, session)
+
+    eventually(lambda: datetime.now(UTC) > issued.certificate.not_valid_after_utc, "the certificate is expired")
+
+    assert (before, '"is_resumed": true' in again) == (200, True)
+    status, body = get(standing, "/trial/whoami")
+    assert (status, standing.sock is taken) == (403, True)
+    assert "expired" in body
+    resumed, _ = _asked(lenient, context, session)
+    assert resumed.startswith("HTTP/1.1 403 ")
+    assert "expired" in resumed
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        # The client may see no more than an end of the connection: the reason is in the log.
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            get(lenient.connection(tmp_path / "alice", version=version), "/trial/whoami")
+    eventually(lambda: lenient.log().count("certificate has expired") == 2, "both reasons are in the log")
 
 
 def test_tls_1_3_gives_nothing_to_resume_with(impatient: Running) -> None:

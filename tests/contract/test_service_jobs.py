@@ -100,6 +100,27 @@ def test_the_services_own_jobs_run_on_a_new_authority_and_publish_a_revocation(s
     assert health.ready().status == 200
 
 
+def test_a_tenant_whose_store_is_gone_is_named_and_keeps_no_other_from_being_ready(
+    service: Service, tmp_path: Path
+) -> None:
+    parts = {}
+    for name in ("acme", "umbrella"):
+        create_authority(tmp_path / name, Plan(name=name), passphrase=no_passphrase).store.close()
+        parts[name] = open_parts(tmp_path / name, passphrase=no_passphrase)
+    health = Health(service_of(service.parts, tenants=parts))
+    assert json.loads(health.ready().body) == {"status": "ready", "amiss": {}}
+    parts["acme"].store.close()
+
+    told_by_all = health.ready()
+
+    assert told_by_all.status == 200
+    assert json.loads(told_by_all.body) == {"status": "ready", "amiss": {}, "tenants_not_ready": ["acme"]}
+    assert health.ready("acme").status == 503
+    assert json.loads(health.ready("acme").body)["amiss"] == {"store": "does not answer"}
+    assert health.ready("umbrella").status == 200
+    parts["umbrella"].store.close()
+
+
 def test_a_service_that_stops_or_has_lost_its_certificate_is_alive_and_not_ready(service: Service) -> None:
     health = Health(service)
     assert health.ready().status == 200

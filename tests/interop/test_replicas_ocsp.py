@@ -91,7 +91,7 @@ class World:
         eventually(lies_ready, "the answer lies ready")
 
     def _given_from_memory(self, number: int) -> float:
-        return scrape(self.replicas[number])("answers_ready_total", route="/ocsp")
+        return scrape(self.replicas[number])("answers_ready_total", tenant="", route="/ocsp")
 
     def processes(self, user: str, condition: str = "true") -> list[int]:
         """The server's processes for a replica."""

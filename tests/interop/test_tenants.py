@@ -224,14 +224,13 @@ def test_a_revocation_leaves_the_answers_of_other_tenants_where_they_lie(world: 
     records = {name: client_files(one.directory, "asked", one.directory / "asked").record for name, one in world}
     questions = {name: _question(one, records[name].serial) for name, one in world}
     kept = {name: _asked(world, one, questions[name]) for name, one in world}
-    ready = scrape(world.service)("answers_ready_total", route="/ocsp")
     for name, one in world:
         assert load_der_ocsp_response(kept[name]).certificate_status is OCSPCertStatus.GOOD
         assert _asked(world, one, questions[name]) == kept[name]
         # Of another tenant's certificate nothing is known, whatever it is asked about.
         other = next(each for each in NAMES if each != name)
         assert load_der_ocsp_response(_asked(world, one, questions[other])).response_status is UNAUTHORIZED
-    eventually(lambda: _all_lie_ready(world, questions, ready), "each tenant's answer lies ready")
+    eventually(lambda: _all_lie_ready(world, questions), "each tenant's answer lies ready")
     with opened(gone.directory) as authority:
         authority.revoke(records["acme"])
 
@@ -245,14 +244,38 @@ def test_a_revocation_leaves_the_answers_of_other_tenants_where_they_lie(world: 
             assert _asked(world, one, questions[name]) == kept[name]
 
 
-def _all_lie_ready(world: World, questions: dict[str, bytes], before: float) -> bool:
+def _all_lie_ready(world: World, questions: dict[str, bytes]) -> bool:
+    before = scrape(world.service)
     for name, one in world:
         _asked(world, one, questions[name])
-        now = scrape(world.service)("answers_ready_total", route="/ocsp")
-        if now == before:
-            return False
-        before = now
-    return True
+    after = scrape(world.service)
+    counters = [("answers_ready_total", {"tenant": name, "route": "/ocsp"}) for name, _ in world]
+    return all(after(counter, **labels) == before(counter, **labels) + 1 for counter, labels in counters)
+
+
+def test_requests_are_counted_by_tenant_and_what_is_none_adds_no_label(world: World) -> None:
+    before = scrape(world.service)
+    for _, one in world:
+        assert world.ask(one, one, "GET", "/api/caller", proof="both")[0] == 200
+        assert world.ask(one, one, "GET", "/.well-known/est/cacerts", proof="certificate")[0] == 200
+    assert world.ask(world.tenants[""], world.tenants[""], "GET", "/t/nobody/api/caller", proof="secret")[0] == 404
+    after = scrape(world.service)
+    for name, _ in world:
+        route = {"tenant": name, "route": "/.well-known/est/cacerts", "status": "200"}
+        for sample, labels in (
+            ("requests_total", {"tenant": name, "route": "/api", "status": "200"}),
+            ("requests_total", route),
+            ("validation_seconds_count", {"tenant": name}),
+        ):
+            assert after(sample, **labels) == before(sample, **labels) + 1, (sample, labels)
+    assert after("requests_total", tenant="nobody", route="/api", status="404") == 0
+    assert after("requests_total", tenant="", route="/api", status="404") >= 1
+
+
+def test_each_tenant_says_whether_it_is_ready(world: World) -> None:
+    for _, one in world:
+        status, body = world.ask(one, one, "GET", "/health/ready", proof="secret")
+        assert (status, json.loads(body)) == (200, {"status": "ready", "amiss": {}})
 
 
 def test_no_tenant_is_no_path(world: World) -> None:

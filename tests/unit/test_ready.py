@@ -19,7 +19,7 @@ def find(asked: bytes, authority: Authority) -> Prepared | None:
 
 @pytest.fixture
 def ready() -> Ready:
-    routes = [Quick(method, start, find, 100, lambda: None) for method, start in ((b"GET", b"/r/"), (b"POST", b"/r"))]
+    routes = [Quick(method, start, find, 100, lambda _: None) for method, start in ((b"GET", b"/r/"), (b"POST", b"/r"))]
     return Ready(tuple(routes), lambda _: cast("Authority", object()))
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from prometheus_client import Histogram
+
 from handfast.ca.authority import Authority
 from handfast.errors import HandfastError, RequestError
 from handfast.pki.serial import serial_text
@@ -87,8 +89,8 @@ class App:
         """None when the client has gone."""
         method, path = scope["method"], scope["path"]
         authority = self.service.tenant(tenant_of(scope))
-        if not tenant_of(scope) and path in {LIVE, READY, METRICS}:
-            own = await self._own(path)
+        if path in {LIVE, READY, METRICS}:
+            own = await self._own(path, tenant_of(scope))
             if own is not None:
                 return own
         found = self.router.find(method, path)
@@ -111,14 +113,16 @@ class App:
             is_secure=self.is_secure,
         )
         worker = self.desk if found.route.is_issuing else self.workers
-        return await worker.run(partial(handle, found.route, request, authority, self.metrics))
+        return await worker.run(partial(handle, found.route, request, authority, self._timed(scope)))
 
-    async def _own(self, path: str) -> Response | None:
-        """What the process tells of itself, and not of a tenant."""
+    async def _own(self, path: str, tenant: str) -> Response | None:
+        """What the process tells of itself; of a tenant, whether it is ready."""
+        if path == READY:
+            return await self.workers.run(partial(self.health.ready, tenant))
+        if tenant:
+            return None
         if path == LIVE:
             return self.health.live()
-        if path == READY:
-            return await self.workers.run(self.health.ready)
         if self.shows_metrics and self.metrics is not None:
             return await self.workers.run(self.metrics.answer)
         return None
@@ -139,7 +143,7 @@ class App:
         async def noting(message: MutableMapping[str, Any]) -> None:
             nonlocal has_begun
             if not has_begun:
-                self._seen(API, message.get("status", 0))
+                self._seen(scope, API, message.get("status", 0))
                 # Certificates and requesters are nobody's cache's affair, and keys and passwords least of all.
                 message["headers"] = [*message.get("headers", ()), (b"cache-control", b"no-store")]
             has_begun = True
@@ -149,7 +153,7 @@ class App:
         return None if has_begun else failure
 
     async def _send(self, response: Response, send: Send, scope: Scope) -> None:
-        self._seen(scope.get(_ROUTE, ""), response.status)
+        self._seen(scope, scope.get(_ROUTE, ""), response.status)
         await send({"type": "http.response.start", "status": response.status, "headers": _head(response)})
         body = b"" if scope["method"] == "HEAD" else response.body
         if len(body) <= _PIECE:
@@ -180,17 +184,20 @@ class App:
             tenant=tenant_of(scope) or None,
         )
 
-    def _seen(self, route: str, status: int) -> None:
+    def _seen(self, scope: Scope, route: str, status: int) -> None:
         if self.metrics is not None:
-            self.metrics.requests.labels(route, status).inc()
+            self.metrics.answered(tenant_of(scope), route, status)
+
+    def _timed(self, scope: Scope) -> Histogram | None:
+        return None if self.metrics is None else self.metrics.validation.labels(tenant_of(scope))
 
 
-def handle(route: Route, request: Request, authority: Authority, metrics: Metrics | None = None) -> Response:
-    """The route's answer; none for a peer whose certificate no longer stands."""
-    if metrics is None or request.peer.certificate is None:
+def handle(route: Route, request: Request, authority: Authority, timed: Histogram | None = None) -> Response:
+    """The route's answer; none for a peer whose certificate no longer stands. timed: how long it took to look it up."""
+    if timed is None or request.peer.certificate is None:
         require_standing(authority, request.peer)
     else:
-        with metrics.validation.time():
+        with timed.time():
             require_standing(authority, request.peer)
     return route.handle(request, authority)
 

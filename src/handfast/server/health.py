@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from handfast.errors import HandfastError
 from handfast.protocols.exchange import Response
-from handfast.server.service import Service
+from handfast.server.service import DEFAULT_TENANT, Service
 
 LIVE = "/health/live"
 READY = "/health/ready"
@@ -27,24 +27,36 @@ class Health:
         """The process answers."""
         return _response(200, {"status": "live"})
 
-    def ready(self) -> Response:
-        """200 when it can answer requests now, 503 with what is amiss otherwise. Reads the store.
+    def ready(self, tenant: str = DEFAULT_TENANT) -> Response:
+        """200 when it can answer requests to this tenant now, 503 with what is amiss otherwise. Reads the stores.
 
-        A job that fails is said, and does not make it 503: what clients ask for works all the same.
+        Of the service's own authority it tells also which tenants are not ready. They, and a job that fails, do not
+        make it 503: what others ask for works all the same.
         """
         amiss = {}
         if self.is_stopping:
             amiss["service"] = "stopping"
         if self.certificate_until is not None and self.service.clock() > self.certificate_until:
             amiss["certificate"] = "expired"
-        try:
-            self.service.authority.store.last_revocation_id()
-        except HandfastError:
+        if not self._answers(tenant):
             amiss["store"] = "does not answer"
         document: dict[str, object] = {"status": "not ready" if amiss else "ready", "amiss": amiss}
-        if self._jobs:
-            document["failing_jobs"] = sorted(self._jobs)
+        if tenant == DEFAULT_TENANT:
+            document |= self._told()
         return _response(503 if amiss else 200, document)
+
+    def _told(self) -> dict[str, object]:
+        """What is amiss with others than who asks. Names only: why, is in the log."""
+        tenants = [name for name in self.service.tenants if not self._answers(name)]
+        told = {"tenants_not_ready": tenants, "failing_jobs": sorted(self._jobs)}
+        return {name: names for name, names in told.items() if names}
+
+    def _answers(self, tenant: str) -> bool:
+        try:
+            self.service.tenant(tenant).store.last_revocation_id()
+        except HandfastError:
+            return False
+        return True
 
     def note_job(self, name: str, why: str) -> None:
         """Note that a job failed; with an empty why, that it went well."""

@@ -17,7 +17,7 @@ from handfast.errors import HandfastError
 from handfast.protocols.exchange import Response
 from handfast.server.log import Log, Value
 from handfast.server.peers import Visitor
-from handfast.server.service import Service
+from handfast.server.service import DEFAULT_TENANT, Service
 
 _NAMESPACE = "handfast"
 _DAY = timedelta(days=1)
@@ -56,13 +56,16 @@ class Metrics:
     queue: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
-        self.requests = self._counter("requests", "Requests by route and status.", "route", "status")
-        self.ready = self._counter("answers_ready", "Answers that lay ready, as OCSP's, of the requests.", "route")
+        self.requests = self._counter("requests", "Requests by route and status.", "tenant", "route", "status")
+        self.ready = self._counter(
+            "answers_ready", "Answers that lay ready, as OCSP's, of the requests.", "tenant", "route"
+        )
         self.handshakes = self._counter("tls_handshakes", "TLS handshakes that came to an end.", "kind", "certificate")
         self.failed_handshakes = self._counter("tls_handshakes_failed", "TLS handshakes that failed.", "reason")
         self.validation = Histogram(
             "validation_seconds",
             "How long it took to look up how a peer's certificate stands.",
+            ("tenant",),
             namespace=_NAMESPACE,
             buckets=_BUCKETS,
             registry=self.registry,
@@ -84,6 +87,11 @@ class Metrics:
         kind = "resumed" if peer.is_resumed else "full"
         self.handshakes.labels(kind, "presented" if peer.chain else "none").inc()
         return visitor
+
+    def answered(self, tenant: str, route: str, status: int) -> None:
+        """Count a request. A tenant that there is not is counted as none: a label is never a client's choice."""
+        known = tenant if tenant in self.service.authorities else DEFAULT_TENANT
+        self.requests.labels(known, route, status).inc()
 
     def counting(self, log: Log) -> Log:
         """The same log, with the handshakes that fail counted by their reason."""

@@ -22,7 +22,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Quick:
     """A route with answers that lie ready. start: its path, or for GET the fixed beginning of it.
 
-    tenant: whose authority is asked; empty for the service's own.
+    tenant: whose authority is asked; empty for the service's own. seen: counts an answer, by its tenant.
     heads: what the parser took for the rest of a request, and how long the question is that goes with it (_ANY).
     """
 
@@ -30,7 +30,7 @@ class Quick:
     start: bytes
     find: Finder
     largest_body: int
-    seen: Callable[[], None]
+    seen: Callable[[str], None]
     tenant: str = ""
     heads: dict[bytes, int] = field(default_factory=dict, compare=False)
 
@@ -83,7 +83,7 @@ class Ready:
         found = None if authority is None else route.find(asked, authority)
         if found is None:
             return None
-        route.seen()
+        route.seen(route.tenant)
         if self._always[0] is not always:
             self._always = always, _STATUS + header_lines(always)
         return b"%s%s\r\n%s" % (self._always[1], found.lines, found.body)
@@ -112,9 +112,9 @@ class Ready:
 
 
 def ready_of(
-    routes: Iterable[Route], authority: Callable[[str], Authority | None], seen: Callable[[str], Callable[[], None]]
+    routes: Iterable[Route], authority: Callable[[str], Authority | None], seen: Callable[[str], Callable[[str], None]]
 ) -> Ready:
-    """Those of the routes that have answers ready. seen: what counts an answer, for the path of a route."""
+    """Those of the routes that have answers ready. seen: what counts an answer by its tenant, for a route's path."""
     quick = [
         Quick(
             method=method.encode(),

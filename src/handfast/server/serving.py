@@ -148,12 +148,16 @@ class Serving:
             logs_requests=self.service.settings.serve.log_requests,
         )
 
-    def _counter(self, path: str) -> Callable[[], None]:
-        asked, ready = self.metrics.requests.labels(path, 200).inc, self.metrics.ready.labels(path).inc
+    def _counter(self, path: str) -> Callable[[str], None]:
+        metrics = self.metrics
+        counters = {
+            tenant: (metrics.requests.labels(tenant, path, 200).inc, metrics.ready.labels(tenant, path).inc)
+            for tenant in self.service.authorities
+        }
 
-        def seen() -> None:
-            asked()
-            ready()
+        def seen(tenant: str) -> None:
+            for count in counters[tenant]:
+                count()
 
         return seen
 

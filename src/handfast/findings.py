@@ -33,8 +33,3 @@ class Finding:
     message: str
     fix: str
     reference: str
-
-
-def worst(findings: tuple[Finding, ...]) -> Severity | None:
-    """The highest severity among them, or None when there are none."""
-    return max((finding.severity for finding in findings), key=lambda severity: severity.rank, default=None)

@@ -49,11 +49,6 @@ class Parts:
         return AuditEvent(at=self.clock(), actor=OPERATOR.name, action=action, issuer=issuer, detail=detail)
 
 
-def is_authority(directory: Path) -> bool:
-    """True when an authority is there."""
-    return (directory / FILE).is_file()
-
-
 def open_authority(directory: Path, *, passphrase: PassphraseSource, clock: Clock = utc_now) -> Authority:
     """The authority in this directory. Asks for no passphrase until a key is needed.
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from handfast.findings import Finding, Severity
+from handfast.findings import Finding
 from handfast.validate.anchor import TrustAnchor
 from handfast.validate.certificate import Certificate
 from handfast.validate.levels import Level
@@ -64,9 +64,3 @@ class Report:
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """The path as cryptography's values, without any that its parser refuses."""
         return tuple(found for each in self.path if (found := each.to_x509()) is not None)
-
-
-def worst_severity(report: Report) -> Severity | None:
-    """The highest severity in the report."""
-    found = [located.finding.severity for located in report.findings]
-    return max(found, key=lambda severity: severity.rank, default=None)

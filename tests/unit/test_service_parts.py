@@ -10,7 +10,7 @@ from handfast import errors
 from handfast.errors import ConfigError, HandfastError, Malformed, NotFound, RateLimited, Unacceptable, Unauthenticated
 from handfast.findings import Finding, Severity
 from handfast.protocols.exchange import Response, Route
-from handfast.server.addresses import parse_address
+from handfast.server.addresses import Address, bind, parse_address
 from handfast.server.log import Lines
 from handfast.server.problems import STATUS, problem_of
 from handfast.server.routing import router_of
@@ -96,10 +96,24 @@ def test_an_address_to_listen_at_is_read(text: str, host: str, port: int) -> Non
     assert (address.host, address.port) == (host, port)
 
 
-@pytest.mark.parametrize("text", ["", "8443", "host:", "host:port", "host:65536", "host:-1", "host:٣"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "8443", "host:", "host:port", "host:65536", "host:-1", "host:٣", "127.0.0.1:1:2", "::1:8443", "[::1:8443"],
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="no address to listen at") as refused:
         parse_address(text)
+
+    assert "brackets" in (refused.value.hint or "")
+
+
+def test_an_address_that_is_taken_is_told_in_the_words_of_the_system() -> None:
+    with bind(Address("127.0.0.1", 0)) as taken:
+        address = Address("127.0.0.1", taken.getsockname()[1])
+        with pytest.raises(ConfigError) as refused:
+            bind(address)
+
+    assert refused.value.message == f"cannot listen at {address}: address already in use"
 
 
 def test_a_plan_takes_the_command_line_before_the_settings() -> None:

@@ -1,5 +1,6 @@
 """Addresses to listen at: read, and bound."""
 
+import os
 import socket
 from dataclasses import dataclass
 
@@ -22,10 +23,12 @@ class Address:
 def parse_address(text: str) -> Address:
     """`host:port`, `[address]:port`, or `:port` for every address of the machine. Raises ConfigError."""
     host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"{text!r} is no address to listen at", hint="write it as 127.0.0.1:8443 or [::]:8443")
-    return Address(host or "::", int(port))
+    is_bracketed = host.startswith("[") and host.endswith("]")
+    is_ambiguous = ":" in host and not is_bracketed
+    if not colon or is_ambiguous or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        hint = "write it as 127.0.0.1:8443 or [::1]:8443: an IPv6 address needs brackets"
+        raise ConfigError(f"{text!r} is no address to listen at", hint=hint)
+    return Address((host[1:-1] if is_bracketed else host) or "::", int(port))
 
 
 def bind(address: Address) -> socket.socket:
@@ -41,7 +44,13 @@ def bind(address: Address) -> socket.socket:
             dualstack_ipv6=is_six and address.host == "::",
         )
     except OSError as error:
-        msg = f"cannot listen at {address}: {(error.strerror or str(error)).lower()}"
+        msg = f"cannot listen at {address}: {_reason(error)}"
         raise ConfigError(msg, hint="choose another address or port, or end what listens there") from None
     listening.setblocking(False)
     return listening
+
+
+def _reason(error: OSError) -> str:
+    """The system's words: Python repeats the address behind them."""
+    is_systems = error.errno is not None and not isinstance(error, socket.gaierror)
+    return (os.strerror(error.errno) if is_systems else error.strerror or str(error)).lower()

@@ -52,5 +52,6 @@ def bind(address: Address) -> socket.socket:
 
 def _reason(error: OSError) -> str:
     """The system's words: Python repeats the address behind them."""
-    is_systems = error.errno is not None and not isinstance(error, socket.gaierror)
-    return (os.strerror(error.errno) if is_systems else error.strerror or str(error)).lower()
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return (error.strerror or str(error)).lower()
+    return os.strerror(error.errno).lower()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -11,7 +12,7 @@ from handfast.pki.issuer_identity import IssuerIdentity
 from handfast.pki.keys import PrivateKey
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Issuer:
     """One CA of an authority.
 
@@ -31,7 +32,7 @@ class Issuer:
         """Its certificate in DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
-    @property
+    @cached_property
     def presented_chain(self) -> tuple[x509.Certificate, ...]:
         """What the holder of a certificate sends after it: this CA and those above it, without the root."""
         return tuple(one for one in (self.certificate, *self.chain) if one.subject != one.issuer)

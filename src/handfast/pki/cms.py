@@ -6,25 +6,31 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.pki import der
 from handfast.pki.csr_attributes import attribute
 from handfast.pki.keys import PrivateKey, hash_for
 from handfast.pki.signing import sign, signature_algorithm
 
+_DATA = "1.2.840.113549.1.7.1"
 SIGNED_DATA = "1.2.840.113549.1.7.2"
 # RFC 5958 section 2: one or more private keys.
 ASYMMETRIC_KEY_PACKAGE = "2.16.840.1.101.2.1.2.78.5"
 _CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_TIME = (f"1.2.840.113549.1.9.{last}" for last in (3, 4, 5))
 _DIGESTS = {"sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2", "sha512": "2.16.840.1.101.3.4.2.3"}
+_EMPTY_SET = der.encode(der.SET, b"")
 # What the signature algorithms that bring their own hash are used with here (RFC 8419 section 3.1, RFC 9882).
 _SHA512 = hashes.SHA512()
 
 
 def certificates_only(certificates: Iterable[x509.Certificate]) -> bytes:
     """A message in DER that nobody signed, around these certificates (RFC 8551 section 3.8)."""
-    return pkcs7.serialize_certificates(list(certificates), Encoding.DER)
+    # A set: in the order of DER (X.690 section 11.6).
+    encoded = b"".join(sorted(one.public_bytes(Encoding.DER) for one in certificates))
+    nothing = der.sequence([der.object_identifier(_DATA)])
+    content = [der.integer(1), _EMPTY_SET, nothing, der.encode(0xA0, encoded), _EMPTY_SET]
+    return message(SIGNED_DATA, der.sequence(content))
 
 
 def signed_data(

@@ -1,15 +1,18 @@
 """Certificate requests: a source of key and proof; what they ask for is a wish (PKCS#10, RFC 2986)."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from handfast.errors import Malformed
+from handfast.pki import der
 from handfast.pki.csr_order import in_order
 from handfast.pki.keys import (
     KeyKind,
@@ -30,6 +33,13 @@ _OWN_ALGORITHM: dict[KeyKind | None, x509.ObjectIdentifier] = {
     KeyKind.ML_DSA_44: SignatureAlgorithmOID.ML_DSA_44,
     KeyKind.ML_DSA_65: SignatureAlgorithmOID.ML_DSA_65,
     KeyKind.ML_DSA_87: SignatureAlgorithmOID.ML_DSA_87,
+}
+# The version, and a subject of one common name up to its text; the groups are lengths.
+_ONE_COMMON_NAME = re.compile(rb"\x02\x01\x00\x30(.)\x31(.)\x30(.)\x06\x03\x55\x04\x03\x0c(.)", re.DOTALL)
+# Asking a request for its parameters makes them anew each time.
+_ECDSA = {
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: ec.ECDSA(hashes.SHA256()),
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: ec.ECDSA(hashes.SHA384()),
 }
 _HINT = "make the request again with the key that it is for"
 
@@ -58,7 +68,7 @@ def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
     public_key = _public_key(request, source)
     require_strong(public_key)
     _require_possession(request, signed, key=public_key, source=source)
-    return _request(request, public_key, encoded, source)
+    return _request(request, public_key, encoded, signed, source)
 
 
 def parse_wishes(data: bytes, source: str = "input") -> CertificateRequest:
@@ -69,12 +79,12 @@ def parse_wishes(data: bytes, source: str = "input") -> CertificateRequest:
     if len(data) > MAXIMUM_SIZE:
         msg = f"{source} has {len(data)} bytes; a certificate request has at most {MAXIMUM_SIZE}"
         raise Malformed(msg, hint="give a certificate request")
-    request, encoded, _ = _load(data, source)
-    return _request(request, _public_key(request, source), encoded, source)
+    request, encoded, signed = _load(data, source)
+    return _request(request, _public_key(request, source), encoded, signed, source)
 
 
 def _request(
-    request: x509.CertificateSigningRequest, public_key: PublicKey, encoded: bytes, source: str
+    request: x509.CertificateSigningRequest, public_key: PublicKey, encoded: bytes, signed: bytes, source: str
 ) -> CertificateRequest:
     wishes = _wishes(request, source)
     names = tuple(
@@ -83,7 +93,7 @@ def _request(
         if type(wish.value) is x509.SubjectAlternativeName
         for name in from_general_names(wish.value)
     )
-    return CertificateRequest(public_key, _subject(request, source), names, wishes, encoded)
+    return CertificateRequest(public_key, _subject(request, signed, source), names, wishes, encoded)
 
 
 def build_request(key: PrivateKey, *, subject: x509.Name, names: Iterable[Name] = ()) -> x509.CertificateSigningRequest:
@@ -101,13 +111,24 @@ def proof_of(key: PrivateKey) -> CertificateRequest:
     return parse_request(build_request(key, subject=x509.Name([])).public_bytes(Encoding.DER))
 
 
-def _subject(request: x509.CertificateSigningRequest, source: str) -> x509.Name:
+def _subject(request: x509.CertificateSigningRequest, signed: bytes, source: str) -> x509.Name:
     """The subject in the string types of today, whatever the request has (RFC 5280 section 4.1.2.4)."""
+    if _is_one_of_today(signed):
+        return request.subject
     try:
         return x509.Name([x509.RelativeDistinguishedName(map(_in_utf8, rdn)) for rdn in request.subject.rdns])
     except ValueError as error:
         msg = f"the subject of the request in {source} cannot be certified: {error}"
         raise Malformed(msg, hint="make the request with another subject, or an empty one") from None
+
+
+def _is_one_of_today(signed: bytes) -> bool:
+    """True for the subject that nearly every request has: one common name, in UTF-8 and not too long."""
+    found = _ONE_COMMON_NAME.match(signed, der.element_at(signed).start)
+    if found is None:
+        return False
+    name, relative, attribute, text = (octet[0] for octet in found.groups())
+    return 0 < text <= 64 and name == relative + 2 == attribute + 4 == text + 11
 
 
 def _in_utf8(attribute: x509.NameAttribute[str | bytes]) -> x509.NameAttribute[str | bytes]:
@@ -126,16 +147,18 @@ def _load(data: bytes, source: str) -> tuple[x509.CertificateSigningRequest, byt
     """The request, its DER as it came, and the bytes that were signed."""
     request = _only_block(data)
     if request is not None:
-        return request, request.public_bytes(Encoding.DER), request.tbs_certrequest_bytes
+        encoded = data if data[:1] == b"\x30" else request.public_bytes(Encoding.DER)
+        information = der.element_at(encoded, der.element_at(encoded).start)
+        return request, encoded, encoded[information.begin : information.end]
     try:
         request = one_request(data, source)
         return request, request.public_bytes(Encoding.DER), request.tbs_certrequest_bytes
     except Malformed:
-        encoded = request_der(data, source)
-        ordered = in_order(encoded) if encoded is not None else None
-        if encoded is None or ordered is None:
+        sent = request_der(data, source)
+        ordered = in_order(sent) if sent is not None else None
+        if sent is None or ordered is None:
             raise
-    return one_request(ordered[0], source), encoded, ordered[1]
+    return one_request(ordered[0], source), sent, ordered[1]
 
 
 def _only_block(data: bytes) -> x509.CertificateSigningRequest | None:
@@ -153,8 +176,12 @@ def _only_block(data: bytes) -> x509.CertificateSigningRequest | None:
 
 def _is_proven(request: x509.CertificateSigningRequest, signed: bytes, key: PublicKey) -> bool:
     # As request.is_signature_valid, which reads the key once more and encodes what was signed anew.
-    parameters, algorithm = request.signature_algorithm_parameters, request.signature_hash_algorithm
     try:
+        known = _ECDSA.get(request.signature_algorithm_oid)
+        if known is not None and is_elliptic(key):
+            key.verify(request.signature, signed, known)
+            return True
+        parameters, algorithm = request.signature_algorithm_parameters, request.signature_hash_algorithm
         if is_elliptic(key) and isinstance(parameters, ec.ECDSA):
             key.verify(request.signature, signed, parameters)
         elif is_rsa(key) and isinstance(parameters, padding.PKCS1v15 | padding.PSS) and algorithm:

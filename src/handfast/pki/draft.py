@@ -139,12 +139,18 @@ def sign_draft(draft: Draft, issuer_key: PrivateKey) -> x509.Certificate:
 
     Does not run the checks: whoever signs has run them (law 4).
     """
-    if draft.issuer is not None and issuer_key.public_key() != draft.issuer.public_key:
+    if draft.issuer is not None and not _belongs(issuer_key, draft.issuer):
         msg = "the key of the issuing CA does not belong to its certificate"
         raise ConfigError(msg, hint="restore the key that belongs to the certificate, or make a new issuing CA")
     algorithm = signature_algorithm(issuer_key)
     body = to_be_signed(draft, algorithm)
     return certificate_of(body, algorithm, sign(issuer_key, body))
+
+
+# As long as a signature takes, and the same for all certificates of an issuer.
+@lru_cache(maxsize=16)
+def _belongs(key: PrivateKey, issuer: IssuerIdentity) -> bool:
+    return key.public_key() == issuer.public_key
 
 
 def draft_of(certificate: x509.Certificate, issuer: IssuerIdentity | None = None) -> Draft:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 from cryptography import x509
@@ -33,7 +34,7 @@ class PublicationUrls:
         return tuple(url.removesuffix(".crl") + f"-{shard}.crl" for url in self.crl) if shard else self.crl
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class IssuerIdentity:
     """A CA without its private key. Compared by identity: make one per issuer, what is derived from it is cached.
 
@@ -51,6 +52,11 @@ class IssuerIdentity:
     path_length: int | None = None
     extended_key_usage: frozenset[x509.ObjectIdentifier] | None = None
     urls: PublicationUrls = PublicationUrls()
+
+    @cached_property
+    def encoded_subject(self) -> bytes:
+        """The subject in DER, as it stands in each certificate that it issues."""
+        return self.subject.public_bytes()
 
 
 def identity_of(certificate: x509.Certificate, urls: PublicationUrls | None = None) -> IssuerIdentity:

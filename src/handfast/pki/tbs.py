@@ -30,7 +30,7 @@ def to_be_signed(draft: "Draft", algorithm: bytes) -> bytes:
         _VERSION_3,
         der.integer(draft.serial),
         algorithm,
-        draft.issuer_name.public_bytes(),
+        _issuer_name(draft),
         der.sequence((der.time(draft.not_before), der.time(draft.not_after))),
         draft.subject.public_bytes(),
         draft.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
@@ -44,6 +44,12 @@ def certificate_of(to_be_signed: bytes, algorithm: bytes, signature: bytes) -> x
     """The certificate that it becomes."""
     bits = der.encode(der.BIT_STRING, b"\x00" + signature)
     return x509.load_der_x509_certificate(der.sequence((to_be_signed, algorithm, bits)))
+
+
+def _issuer_name(draft: "Draft") -> bytes:
+    if draft.issuer is not None and draft.issuer_name is draft.issuer.subject:
+        return draft.issuer.encoded_subject
+    return draft.issuer_name.public_bytes()
 
 
 def _extension(extension: _Extension) -> bytes:

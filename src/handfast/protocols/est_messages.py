@@ -54,7 +54,7 @@ def request_bytes(request: Request) -> bytes:
         msg = f"the Content-Type is {media_type[:80]!r}, not {REQUEST_TYPE}"
         raise Malformed(msg, hint=f"send the header Content-Type: {REQUEST_TYPE}")
     body = request.body.strip(b" \t\r\n") if request.body[:1] != b"\x30" else request.body
-    data = body if body[:1] == b"\x30" else _from_base64(_ARMOUR.sub(b"", body))
+    data = body if body[:1] == b"\x30" else _from_base64(_ARMOUR.sub(b"", body) if b"-" in body else body)
     if data[:1] != b"\x30" or der.element_at(data).end != len(data):
         raise Malformed("the body is no certificate request", hint=_HINT)
     return data
@@ -62,7 +62,7 @@ def request_bytes(request: Request) -> bytes:
 
 def _from_base64(text: bytes) -> bytes:
     try:
-        return base64.b64decode(b"".join(text.split()), validate=True)
+        return binascii.a2b_base64(b"".join(text.split()), strict_mode=True)
     except binascii.Error:
         raise Malformed("the body is neither base64 nor DER", hint=_HINT) from None
 

@@ -16,6 +16,7 @@ from handfast.client.addresses import EgressPolicy, resolve
 from handfast.client.egress import Message, fetch
 from handfast.errors import ConfigError, HandfastError, Unavailable
 from handfast.keys.files import read_private
+from handfast.server.holding import Step, freely
 from handfast.server.notice_settings import NoticeSettings
 
 SIGNATURE = "Handfast-Signature"
@@ -31,10 +32,11 @@ class Delivery:
     queue: NoticeQueue
     channels: tuple[Channel, ...]
 
-    def deliver(self, now: datetime) -> tuple[int, int]:
+    def deliver(self, now: datetime, step: Step = freely) -> tuple[int, int]:
         """Deliver what is due; how many arrived, and how many did not."""
         arrived = missed = 0
         for notice in self.queue.due(now):
+            step()
             why = self._attempt(notice, now)
             if why is None:
                 self.queue.delivered(notice)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handfast.server.assembly import Parts
+from handfast.server.holding import Step, freely
 from handfast.server.journal import old_segments
 from handfast.server.witness import witness_if_due
 
@@ -30,10 +31,11 @@ def tidy(parts: Parts) -> Tidied:
     return Tidied(archived, segments, None if head is None else head.id)
 
 
-def retire(parts: Parts) -> int:
+def retire(parts: Parts, step: Step = freely) -> int:
     """Move what ended longer ago than retention.expired says, and its revocations, to the archive; how many."""
     now, moved = parts.clock(), 0
     for _ in range(_MOST_BATCHES):
+        step()
         some = parts.store.retire(ended_before=now - parts.settings.retention.expired, now=now, limit=_TOGETHER)
         if not some:
             break

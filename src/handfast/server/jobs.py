@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from handfast.errors import HandfastError, Unavailable
 from handfast.server.assembly import Parts
 from handfast.server.delivering import delivery_of
 from handfast.server.health import Health
+from handfast.server.holding import Hold, Step, freely
 from handfast.server.housekeeping import drop_segments, retire
 from handfast.server.log import Log
 from handfast.server.noticing import notices_of
@@ -34,30 +36,35 @@ _RENEW = timedelta(minutes=1)
 @dataclass(frozen=True, slots=True)
 class Job:
     """is_shared: the store itself sees to it that replicas do not get into each other's way; else one at a time does
-    it. run: in a thread of its own; raises HandfastError when it cannot.
+    it. run: in a thread of its own; takes each step that others would see only if it may, and raises HandfastError when
+    it cannot.
     """
 
     name: str
     every: timedelta
-    run: Callable[[Service], None]
+    run: Callable[[Service, Step], None]
     is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One of the service's authorities. name: empty for its own; log: says which one it is about."""
+    """One of the service's authorities. name: empty for its own; log: says which one it is about. step: before what
+    others would see.
+    """
 
     name: str
     authority: Authority
     parts: Parts
     log: Log
+    step: Step = freely
 
 
-def of_each(service: Service, do: Callable[[Tenant], None]) -> None:
+def of_each(service: Service, do: Callable[[Tenant], None], step: Step = freely) -> None:
     """Do it for every tenant. One that fails keeps it from no other; then Unavailable says which failed, and why."""
     failed = []
     for name, authority in service.authorities.items():
-        tenant = Tenant(name, authority, service.parts_of(name), partial(service.log, tenant=name or None))
+        step()
+        tenant = Tenant(name, authority, service.parts_of(name), partial(service.log, tenant=name or None), step)
         try:
             do(tenant)
         except HandfastError as error:
@@ -66,9 +73,9 @@ def of_each(service: Service, do: Callable[[Tenant], None]) -> None:
         raise Unavailable("; ".join(failed), hint="it is tried again")
 
 
-def publish(service: Service) -> None:
+def publish(service: Service, step: Step = freely) -> None:
     """The revocation lists that are due, of every tenant."""
-    of_each(service, _publish)
+    of_each(service, _publish, step)
 
 
 def _publish(tenant: Tenant) -> None:
@@ -79,9 +86,9 @@ def _publish(tenant: Tenant) -> None:
         tenant.log("list.late", list=which.file_name)
 
 
-def tell(service: Service) -> None:
+def tell(service: Service, step: Step = freely) -> None:
     """What people are to know in time, as far as the settings of each tenant name somebody."""
-    of_each(service, _tell)
+    of_each(service, _tell, step)
 
 
 def _tell(tenant: Tenant) -> None:
@@ -90,25 +97,25 @@ def _tell(tenant: Tenant) -> None:
     if not settings.are_wanted:
         return
     queue.add(tuple(notices_of(tenant.authority, settings.ahead)))
-    arrived, missed = delivery_of(settings, queue, parts.directory).deliver(parts.clock())
+    arrived, missed = delivery_of(settings, queue, parts.directory).deliver(parts.clock(), tenant.step)
     if arrived or missed:
         tenant.log("notices.delivered", arrived=arrived, missed=missed)
 
 
-def keep_house(service: Service) -> None:
+def keep_house(service: Service, step: Step = freely) -> None:
     """Archive what ended long ago, and give each tenant's witness a head."""
-    of_each(service, _keep_house)
+    of_each(service, _keep_house, step)
 
 
 def _keep_house(tenant: Tenant) -> None:
-    archived, head = retire(tenant.parts), witness_if_due(tenant.parts)
+    archived, head = retire(tenant.parts, tenant.step), witness_if_due(tenant.parts, tenant.step)
     if archived or head is not None:
         tenant.log("house.kept", archived=archived, head=None if head is None else head.id)
 
 
-def keep_journal(service: Service) -> None:
+def keep_journal(service: Service, step: Step = freely) -> None:
     """Drop old segments of this replica's own journals."""
-    of_each(service, _keep_journal)
+    of_each(service, _keep_journal, step)
 
 
 def _keep_journal(tenant: Tenant) -> None:
@@ -117,9 +124,9 @@ def _keep_journal(tenant: Tenant) -> None:
         tenant.log("journal.dropped", segments=dropped)
 
 
-def record_refusals(service: Service, *, everything: bool = False) -> None:
+def record_refusals(service: Service, step: Step = freely, *, everything: bool = False) -> None:
     """What this replica refused, in sums. everything: the service stops."""
-    of_each(service, partial(_record_refusals, everything=everything))
+    of_each(service, partial(_record_refusals, everything=everything), step)
 
 
 def _record_refusals(tenant: Tenant, *, everything: bool) -> None:
@@ -173,27 +180,29 @@ async def _keep(job: Job, service: Service, health: Health, claim: Claim) -> Non
 
 async def _held(job: Job, service: Service, claim: Claim) -> str:
     """Run it once, and keep the lease as long as it takes."""
-    work = asyncio.create_task(asyncio.to_thread(_once, job, service, claim))
+    hold = Hold((lambda: True) if job.is_shared else partial(claim, job.name, job.every))
+    work = asyncio.create_task(asyncio.to_thread(_once, job, service, hold))
     while not (await asyncio.wait({work}, timeout=_RENEW.total_seconds()))[0]:
-        if not job.is_shared:
-            await asyncio.to_thread(_renew, job, claim)
+        await asyncio.to_thread(_renew, hold)
     return work.result()
 
 
-def _renew(job: Job, claim: Claim) -> None:
-    try:
-        claim(job.name, job.every)
-    except HandfastError:
-        return  # the job itself will say that the store does not answer
+def _renew(hold: Hold) -> None:
+    with suppress(HandfastError):  # the job itself will say that the store does not answer
+        hold.renew()
 
 
-def _once(job: Job, service: Service, claim: Claim) -> str:
+def _once(job: Job, service: Service, hold: Hold) -> str:
     """Why it failed; empty when it went well, or was another's turn."""
+    has_begun = False
     try:
-        if job.is_shared or claim(job.name, job.every):
-            job.run(service)
+        if has_begun := hold.renew():
+            job.run(service, hold.step)
     except HandfastError as error:
-        return error.message
+        if not hold.is_lost:
+            return error.message
     except Exception as error:  # noqa: BLE001  # an outermost frame: the other jobs go on
         return f"{type(error).__name__} in the job"
+    if has_begun and hold.is_lost:
+        service.log("job.lost", job=job.name)
     return ""

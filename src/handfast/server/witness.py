@@ -12,6 +12,7 @@ from handfast.errors import ConfigError, Malformed
 from handfast.keys.files import PUBLIC, sync
 from handfast.server.assembly import Parts
 from handfast.server.audit_key import audit_key
+from handfast.server.holding import Step, freely
 
 _TYPE = "application/json"
 # Whoever may write the settings chose the address; it may well be in a private network.
@@ -57,7 +58,7 @@ def _append(path: Path, data: bytes) -> None:
         raise ConfigError(msg, hint="give a file in a directory that you may write") from None
 
 
-def witness_if_due(parts: Parts) -> Head | None:
+def witness_if_due(parts: Parts, step: Step = freely) -> Head | None:
     """Give a head to the witness of the settings, when there are events that the last head does not cover."""
     witness = parts.settings.audit.witness
     event = parts.store.heads.last_event()
@@ -66,6 +67,7 @@ def witness_if_due(parts: Parts) -> Head | None:
     known = parts.store.heads.all()
     if known and known[-1].id == event.id and known[-1].hash == event.hash:
         return None
+    step()
     head = new_head(parts)
     give(head, witness if "://" in witness else str(parts.directory / witness))
     return head

@@ -1,5 +1,6 @@
 """An authority that publishes lists, for tests: its clock, its key and its store are in the test's hands."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -49,6 +50,7 @@ class World:
     has_deltas: bool = False
     now: datetime = START
     key: PrivateKey | None = KEY
+    unlocking: Callable[[], PrivateKey] | None = None
     store: Store = field(default_factory=lambda: open_store(":memory:"))
     authority: Authority = field(init=False)
 
@@ -75,6 +77,8 @@ class World:
         )
 
     def unlock(self) -> PrivateKey:
+        if self.unlocking is not None:
+            return self.unlocking()
         if self.key is None:
             raise ConfigError("the key is not here", hint="bring it")
         return self.key

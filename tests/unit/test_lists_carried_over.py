@@ -166,7 +166,9 @@ def test_upon_a_list_that_was_overtaken_all_is_written_anew() -> None:
     entries = publications.kept(FULL)
     assert entries is not None
     overtaking = world.authority.publish(FULL)
-    later = replace(mine, record=replace(mine.record, number=overtaking.record.number + 1))
+    after = overtaking.record
+    record = replace(mine.record, number=after.number + 1, this_update=after.this_update + HOUR)
+    later = replace(mine, record=record)
 
     assert publications.put(later, entries.entries, event, upon=upon)
 

@@ -7,11 +7,12 @@ from datetime import timedelta
 from cryptography import x509
 
 from handfast.ca.due import LARGE, LARGE_EVERY, ages, due, publish_due
-from handfast.ca.published import Entries, Which
+from handfast.ca.published import Entries, Published, Which
 from handfast.ca.publishing import BACKDATE
 from handfast.ca.records import Reason
 from handfast.pki.crl import number_of
 from handfast.pki.issuer_identity import identity_of
+from handfast.pki.keys import PrivateKey
 from tests.publishing_world import CA, DELTA, FULL, KEY, START, World
 
 WEEK = timedelta(days=7)
@@ -202,3 +203,34 @@ def test_of_many_who_publish_at_once_each_takes_another_number() -> None:
     last = world.authority.store.publications.get(FULL)
     assert last is not None
     assert last.record.number == 20 >= max(numbers)
+
+
+def test_of_two_who_publish_at_once_neither_gives_out_a_second_list_of_the_same_moment() -> None:
+    world, other = World(), World()
+    other.store, other.authority = world.store, replace(other.authority, store=world.store)
+    world.authority.publish(FULL)
+    both_made, first_is_out = threading.Event(), threading.Event()
+    made: list[Published] = []
+    rival = threading.Thread(target=lambda: made.append(other.authority.publish(FULL)))
+
+    def unlock_ours() -> PrivateKey:
+        if not rival.is_alive() and not made and world.store.last_crl("issuing").number == 2:  # type: ignore[union-attr]  # there is one
+            rival.start()
+            assert both_made.wait(60)
+        return KEY
+
+    def unlock_theirs() -> PrivateKey:
+        if world.store.last_crl("issuing").number == 3:  # type: ignore[union-attr]  # there is one
+            both_made.set()
+            assert first_is_out.wait(60)
+        return KEY
+
+    world.unlocking, other.unlocking = unlock_ours, unlock_theirs
+    first = world.authority.publish(FULL)
+    first_is_out.set()
+    rival.join()
+
+    (second,) = made
+    assert first.record.number == 2 < second.record.number
+    assert first.record.this_update < second.record.this_update
+    assert world.store.publications.get(FULL) == second

@@ -100,7 +100,7 @@ class Publications(Protocol):
         ...
 
     def put(self, published: Published, entries: Entries, event: AuditEvent, *, upon: Kept | None = None) -> bool:
-        """Publish it; False, and nothing is done, when there is one with as high a number.
+        """Publish it; False, and nothing is done, when there is one with as high a number or thisUpdate.
 
         entries: those in its DER. upon: the list that they were made from; pieces that are the same are not written.
         """

@@ -46,6 +46,14 @@ class Publisher:
         full = Which(which.issuer, which.shard)
         if which.kind is ListKind.DELTA and full not in {one.which for one in self._published()}:
             self.publish(full)
+        for _ in range(_TRIES):
+            published = self._made(which)
+            if published is not None:
+                return published
+        raise _kept_publishing(which)
+
+    def _made(self, which: Which) -> Published | None:
+        """None when somebody else published meanwhile, and with a lower number: that one may lack what this one has."""
         wanted = self._wanted(which, self._record(which))
         kept = self.store.publications.kept(which)
         upon = kept if kept is not None and can_be_carried_over(kept.published, wanted, now=self.now) else None
@@ -70,9 +78,7 @@ class Publisher:
             except Conflict:
                 continue
             return record
-        raise Conflict(
-            f"others keep publishing the CRLs of {which.issuer}", hint="look who else publishes, and try again"
-        )
+        raise _kept_publishing(which)
 
     def _next(self, which: Which, last: CrlRecord | None, covers: int) -> CrlRecord:
         own = [one for one in self._published() if one.which.shard == which.shard]
@@ -117,15 +123,17 @@ class Publisher:
         new = [one for one in latest(changes) if one.not_after >= wanted.alive_at and (is_delta or one.is_in_force)]
         return carried_over(upon.entries, leaving, new)
 
-    def _put(self, wanted: Published, entries: Entries, upon: Kept | None) -> Published:
+    def _put(self, wanted: Published, entries: Entries, upon: Kept | None) -> Published | None:
         der = join_crl(
             entries.pieces.values(), self._header(wanted), issuer=self.issuer.identity, key=self.issuer.unlock()
         )
         made = replace(wanted, entries=entries.count, der=der)
         event = self._event("crl.published", made.which, made.record)
         publications = self.store.publications
-        newest = made if publications.put(made, entries, event, upon=upon) else publications.get(made.which)
-        return newest or made
+        if publications.put(made, entries, event, upon=upon):
+            return made
+        newest = publications.get(made.which)
+        return newest if newest is not None and newest.record.number > made.record.number else None
 
     def _header(self, wanted: Published) -> CrlHeader:
         which, urls = wanted.which, self.issuer.identity.urls
@@ -146,6 +154,10 @@ class Publisher:
             "next_update": record.next_update.isoformat(),
         }
         return AuditEvent(at=self.now, actor=self.actor, action=action, issuer=which.issuer, detail=detail)
+
+
+def _kept_publishing(which: Which) -> Conflict:
+    return Conflict(f"others keep publishing the CRLs of {which.issuer}", hint="look who else publishes, and try again")
 
 
 def delta_lifetime(full: timedelta) -> timedelta:

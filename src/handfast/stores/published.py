@@ -85,9 +85,9 @@ class SqlPublications:
         row = _row(published, *around_entries(published.der))
 
         def job(transaction: Transaction) -> bool:
-            found = transaction.rows(f"SELECT number FROM published {_THIS_ONE}", key)  # noqa: S608  # constants
-            number = found[0][0] if found else 0
-            if number >= published.record.number:
+            found = transaction.rows(f"SELECT number, this_update FROM published {_THIS_ONE}", key)  # noqa: S608  # constants
+            number, this_update = found[0] if found else (0, 0)
+            if number >= published.record.number or this_update >= rows.seconds(published.record.this_update):
                 return False
             _put_entries(transaction, key, entries, upon if upon and upon.published.record.number == number else None)
             transaction.rows(_PUT, row)

@@ -239,6 +239,36 @@ def test_what_cannot_be_synchronized_is_not_acknowledged(tmp_path: Path, monkeyp
         FileJournal(tmp_path).revoked(REVOCATION)
 
 
+@pytest.mark.parametrize("segment_size", [1 << 20, 1], ids=["in a segment", "at its end"])
+def test_what_a_failed_synchronization_may_have_lost_is_written_again(
+    segment_size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a write error of the disk: the system forgets what it could not write, and says so once."""
+    journal = FileJournal(tmp_path, segment_size=segment_size)
+    journal.revoked(REVOCATION)
+    journal.begun([RECORD])
+    real, (stream,) = os.fdatasync, streams(tmp_path)
+    path, size = stream / "000001.log", (stream / "000001.log").stat().st_size
+
+    def fdatasync(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fdatasync", real)
+        os.truncate(path, size - 100)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    with pytest.raises(HandfastError, match="journal"):
+        journal.listed(CRL)
+    journal.added(ISSUER)
+
+    reading = Reading([tmp_path])
+    found = list(reading.entries())
+    assert {type(one) for one in found} == {Revocation, CertificateRecord, IssuerRecord} | (
+        {CrlRecord} if segment_size > 1 else set()
+    )
+    assert found[-1] == ISSUER
+    assert not reading.missing
+
+
 def tell(journal: FileJournal, entry: Entry) -> None:
     if isinstance(entry, Signed):
         journal.finished([Finished(1, entry.certificate, b"f" * 32, b"s" * 20)])

@@ -37,6 +37,8 @@ class FileJournal:
     # Whose number that is; None: it goes on in whichever stream comes next.
     _stream: Path | None = None
     _known: set[str] = field(default_factory=set)
+    # Written, and not yet known to be on the disk.
+    _unsure: bytearray = field(default_factory=bytearray)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _group: GroupCommit[bytes] = field(init=False)
 
@@ -84,13 +86,31 @@ class FileJournal:
             with self._lock:
                 # Only who makes durable moves on to the next segment: nobody's file is closed before it is written out.
                 descriptor = self._current(may_move_on=durable)
-                if os.write(descriptor, b"\n" + data) != len(data) + 1:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                _append(descriptor, data)
+                self._unsure += b"\n" + data
+                covered = len(self._unsure)
             if durable:
-                os.fdatasync(descriptor)
+                self._make_sure(descriptor, covered)
         except OSError as error:
             msg = f"the journal {self.directory} cannot be written: {error.strerror}"
             raise Unavailable(msg, hint="see to the space on its disk, and who owns it; then try again") from None
+
+    def _make_sure(self, descriptor: int, covered: int) -> None:
+        """Synchronize what was written so far.
+
+        After a failure the system takes what it could not write for written. So nothing more goes to that file: the
+        next one begins with all of which nobody knows whether it is on the disk.
+        """
+        try:
+            os.fdatasync(descriptor)
+        except OSError:
+            with self._lock:
+                if self._descriptor == descriptor:
+                    self._let_go()
+                    self._number += 1
+            raise
+        with self._lock:
+            del self._unsure[:covered]
 
     def _current(self, *, may_move_on: bool) -> int:
         if self._descriptor is not None:
@@ -98,9 +118,7 @@ class FileJournal:
             # Without a name it was deleted: nobody would ever read what is written to it.
             if found.st_nlink and (not may_move_on or found.st_size < self.segment_size):
                 return self._descriptor
-            os.fdatasync(self._descriptor)
-            self._let_go()
-            self._number += 1
+            self._end_segment()
             if not found.st_nlink:
                 # In another stream too, the gap tells a reader that something was lost.
                 self._stream = None
@@ -110,7 +128,17 @@ class FileJournal:
             self._number = 0
         self._stream, self._number = stream, max(1, self._number, *segments(stream))
         self._descriptor = _opened(stream / _name(self._number))
+        if self._unsure:
+            _append(self._descriptor, self._unsure)
         return self._descriptor
+
+    def _end_segment(self) -> None:
+        try:
+            os.fdatasync(self._descriptor)  # type: ignore[arg-type]  # there is one
+            self._unsure.clear()
+        finally:
+            self._let_go()
+            self._number += 1
 
     def _let_go(self) -> None:
         if self._descriptor is not None:
@@ -122,17 +150,21 @@ def _name(number: int) -> str:
     return f"{number:06}{_SUFFIX}"
 
 
+def _append(descriptor: int, data: bytes | bytearray) -> None:
+    if os.write(descriptor, b"\n" + data) != len(data) + 1:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _opened(path: Path) -> int:
-    is_new = not path.exists()
+    """Whoever made the file and the directories may not have synchronized their names yet."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    if is_new:
-        sync(path.parent)
+    for directory in (path.parent, path.parent.parent):
+        sync(directory)
     return descriptor
 
 
 def _own_stream(directory: Path) -> Path:
-    if not directory.is_dir():
-        make_directory(directory)
+    make_directory(directory)
     found = streams(directory)
     if not found:
         make_directory(directory / secrets.token_hex(8))

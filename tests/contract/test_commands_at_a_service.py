@@ -28,6 +28,7 @@ ASKING: Mapping[str, tuple[str, ...]] = {
     "approvals list": (),
     "approvals reject": ("1234",),
     "audit-log list": (),
+    "bulk": ("rows.csv",),
     "crl": (),
     "expiring": (),
     "export": ("alice", "--format", "pem"),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from handfast.client import batch
 from handfast.errors import Unavailable
-from handfast.server import bulk
 
 HANDFAST = Path(sys.executable).parent / "handfast"
 ROWS = 800
@@ -94,13 +94,13 @@ def test_the_run_after_a_kill_sweeps_what_was_left(tmp_path: Path, jobs: int) ->
 def test_a_second_run_in_the_same_directory_waits_and_then_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bulk.batch_of(tmp_path)
-    monkeypatch.setattr(bulk, "_PATIENCE", 0.0)
+    batch.batch_of(tmp_path)
+    monkeypatch.setattr(batch, "_PATIENCE", 0.0)
     with (
-        bulk.alone_in(tmp_path),
+        batch.alone_in(tmp_path),
         pytest.raises(Unavailable, match="another bulk issue is at work"),
-        bulk.alone_in(tmp_path),
+        batch.alone_in(tmp_path),
     ):
         pass
-    with bulk.alone_in(tmp_path):
+    with batch.alone_in(tmp_path):
         pass

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from cryptography import x509
 
-from handfast.ca import answering, approving, authenticating, enrolling, finding, issuing, limits, renewing
+from handfast.ca import answering, approving, authenticating, enrolling, finding, issuing, limits, renewing, repeating
 from handfast.ca.answering import OCSP_LIFETIME, OcspAnswer, OcspMemory
 from handfast.ca.approving import PendingRecord
 from handfast.ca.authenticating import Credentials, Register
@@ -128,12 +129,23 @@ class Authority:
         """Issue, or wait until as many others agree as the profile asks for: then ask again with the same order.
 
         The same order again is answered by the same Pending, and after that by the very same certificate while it is
-        valid. Raises Denied, also for what was rejected, Unacceptable, RateLimited, Conflict or Unavailable.
+        valid. So is a row of a batch, for ever. Raises Denied, also for what was rejected, Unacceptable, RateLimited,
+        Conflict or Unavailable.
         """
+        if order.batch_row is None:
+            return self._enroll(order)
+        go_on = partial(self._enroll, order)
+        return repeating.once(order, self.store, self.clock, repeat=self._repeat, go_on=go_on)
+
+    def _enroll(self, order: Order) -> Issued | Pending:
         needed = self._approvals_for(order)
         if not needed:
             return self._issue(self._decide(order))
         return enrolling.enroll(self, order, needed)
+
+    def _repeat(self, order: Order, record: CertificateRecord) -> Issued:
+        known = issuing.again(record, self.issuer(record.issuer))
+        return self.resume(order, record) if known is None else known
 
     def approve(self, transaction: str, requester: Requester) -> PendingRecord:
         """Agree to a request that waits; how it stands then. Raises Denied for whoever asked, NotFound, Conflict."""

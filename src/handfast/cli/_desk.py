@@ -81,6 +81,7 @@ class LocalDesk:
                 names=wish.names,
                 lifetime=wish.lifetime,
                 issuer=wish.issuer,
+                batch_row=wish.row,
             )
         )
 

@@ -71,23 +71,39 @@ class Api:
         given = {name: value for name, value in query.items() if value is not None}
         return self.ask("GET", path_of(*segments) + (f"?{urlencode(given)}" if given else ""), safe=True)
 
-    def post(self, *segments: str, body: Mapping[str, object] | None = None, once: bool = False) -> dict[str, Any]:
-        """The answer to a document. once: done once, however often it is sent, and without secrets in the answer."""
-        return self.ask("POST", path_of(*segments), body=body, safe=once)
+    def post(
+        self, *segments: str, body: Mapping[str, object] | None = None, once: bool = False, again: bool = False
+    ) -> dict[str, Any]:
+        """The answer to a document. once: done once, however often it is sent, and without secrets in the answer.
+
+        again: by itself it is of a kind that may be sent twice.
+        """
+        key = str(uuid.uuid4()) if once else None
+        return self.ask("POST", path_of(*segments), body=body, safe=once or again, key=key)
 
     def delete(self, *segments: str) -> dict[str, Any]:
         """End what is there."""
         return self.ask("DELETE", path_of(*segments))
 
+    def another(self) -> "Api":
+        """A connection of its own to the same service, by the same proof: for another thread."""
+        return Api(self.address, self.context, self.secret, self.timeout)
+
     def ask(
-        self, method: str, path: str, *, body: Mapping[str, object] | None = None, safe: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        safe: bool = False,
+        key: str | None = None,
     ) -> dict[str, Any]:
-        """One request, sent again over a new connection when it broke and sending again is safe.
+        """One request, sent again over a new connection when it broke and sending again is safe. key: of idempotency.
 
         Raises the error that the service tells of, Unavailable when it does not answer, ConfigError when it is not the
         one that is trusted, Refused when it does not take the client's certificate, Malformed for no such answer.
         """
-        headers = self._headers(method, has_body=body is not None, keyed=safe)
+        headers = self._headers(key, has_body=body is not None)
         data = None if body is None else json.dumps(body).encode()
         try:
             try:
@@ -130,12 +146,12 @@ class Api:
             raise Malformed(f"the service answers with more than {LARGEST} bytes", hint="ask for less at once")
         return received
 
-    def _headers(self, method: str, *, has_body: bool, keyed: bool) -> dict[str, str]:
+    def _headers(self, key: str | None, *, has_body: bool) -> dict[str, str]:
         headers = {"User-Agent": "handfast", "Accept": "application/json"}
         if has_body:
             headers["Content-Type"] = "application/json"
-        if keyed and method != "GET":
-            headers["Idempotency-Key"] = str(uuid.uuid4())
+        if key is not None:
+            headers["Idempotency-Key"] = key
         if self.secret is not None:
             headers["Authorization"] = f"Bearer {self.secret}"
         return headers

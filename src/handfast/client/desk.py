@@ -9,7 +9,7 @@ from cryptography import x509
 
 from handfast.ca.approving import PendingRecord
 from handfast.ca.order import Issued
-from handfast.ca.records import AuditEvent, CertificateRecord, Listing, Page, Pending, Reason, Role
+from handfast.ca.records import AuditEvent, BatchRow, CertificateRecord, Listing, Page, Pending, Reason, Role
 from handfast.ca.requesters import CredentialRecord, RequesterRecord
 from handfast.ca.tokens import TokenRecord
 from handfast.errors import ConfigError
@@ -24,7 +24,8 @@ class Wish:
     """A certificate that is wanted. request: its key, and that whoever wants it has the private one.
 
     subject, names: what the certificate gets; what the request says of them counts for nothing. lifetime: None for the
-    profile's. issuer: None for the default one.
+    profile's. issuer: None for the default one. row: of a bulk issue, which gets one certificate, however often it is
+    asked for.
     """
 
     profile: str
@@ -33,6 +34,7 @@ class Wish:
     names: tuple[Name, ...] = ()
     lifetime: timedelta | None = None
     issuer: str | None = None
+    row: BatchRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ class RemoteDesk:
 
     def issue(self, wish: Wish) -> Issued | Pending:
         """By the request: the service never sees the private key."""
-        body = {
+        body: dict[str, object] = {
             "profile": wish.profile,
             "names": [str(name) for name in wish.names],
             "subject": format_subject(wish.subject),
@@ -60,7 +60,9 @@ class RemoteDesk:
             "issuer": wish.issuer,
             "csr": request_text(wish.request.der),
         }
-        return _issued(self.api.post("certificates", body=body, once=True))
+        if wish.row is not None:
+            body["row"] = {"batch": wish.row.batch, "name": wish.row.row}
+        return _issued(self.api.post("certificates", body=body, once=wish.row is None, again=wish.row is not None))
 
     def renew(self, record: CertificateRecord, lifetime: timedelta | None) -> Issued | Pending:
         """The next certificate for the same key."""

@@ -1,108 +1,25 @@
 """Bulk issue into a directory: keys first, then the record, then the certificates; what was interrupted is resumed."""
 
-import fcntl
-import json
-import os
-import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from handfast.ca.authority import Authority
 from handfast.ca.bulk import Row, order_of
 from handfast.ca.order import Issued, Order
 from handfast.ca.records import CertificateRecord, RecordStatus
-from handfast.errors import ConfigError, Conflict, RequestError, Unavailable
-from handfast.keys.files import PUBLIC, make_directory, read_private, sweep, sync, write_atomically
-from handfast.keys.generate import generate_key
-from handfast.pki.keys import KeyKind, PrivateKey, key_identifier
+from handfast.client.batch import CERTIFICATE, KEY, BulkJob, BulkReport, refusal
+from handfast.errors import ConfigError, Conflict, RequestError
+from handfast.keys.files import PUBLIC, read_private, sweep, sync, write_atomically
+from handfast.pki.keys import PrivateKey, key_identifier
 from handfast.pki.pem import one_key, to_pem
 from handfast.pki.serial import serial_text
 
 Result = TypeVar("Result")
 CHUNK = 256
-KEY = "key.pem"
-CERTIFICATE = "fullchain.pem"
-_BATCH = "batch.json"
 # So many files are on their way to the disk at once: it writes them together.
 _WRITERS = 16
-# The processes of a run that was killed notice it after the chunk that they are at.
-_PATIENCE = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkJob:
-    """Rows that go into a directory, one directory for each. profile: for rows that name none."""
-
-    rows: tuple[Row, ...]
-    out: Path
-    batch: str
-    profile: str
-    key_kind: KeyKind = KeyKind.P256
-
-
-@dataclass(slots=True)
-class BulkReport:
-    """What became of the rows. refused: the name and the reason of each that was refused."""
-
-    issued: int = 0
-    already: int = 0
-    refused: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        """How many rows were seen to."""
-        return self.issued + self.already + len(self.refused)
-
-    def add(self, other: "BulkReport") -> None:
-        """Count another part of the same batch."""
-        self.issued += other.issued
-        self.already += other.already
-        self.refused += other.refused
-
-
-def batch_of(out: Path) -> str:
-    """The batch that this directory belongs to; a new one for a new directory. Raises ConfigError."""
-    make_directory(out)
-    path = out / _BATCH
-    if not path.exists():
-        write_atomically(path, json.dumps({"batch": secrets.token_hex(16)}) + "\n")
-    try:
-        batch = json.loads(path.read_bytes())["batch"]
-    except (ValueError, KeyError, TypeError):
-        batch = None
-    if not isinstance(batch, str):
-        hint = "restore it: without it, devices that have a certificate would get another"
-        raise ConfigError(f"{path} does not say which batch this directory is of", hint=hint)
-    return batch
-
-
-@contextmanager
-def alone_in(out: Path) -> Iterator[None]:
-    """Nobody else issues into this directory meanwhile. Raises Unavailable when somebody does, for half a minute."""
-    descriptor = os.open(out / _BATCH, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        end = time.monotonic() + _PATIENCE
-        while not _locked(descriptor):
-            if time.monotonic() > end:
-                hint = "wait until it is done, or issue into another directory"
-                raise Unavailable(f"another bulk issue is at work in {out}", hint=hint)
-            time.sleep(0.1)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def issue_rows(authority: Authority, job: BulkJob) -> Iterator[BulkReport]:
@@ -150,7 +67,7 @@ class _Chunk:
 
     def _with_keys(self, rows: Sequence[Row]) -> list[_Wanted]:
         """The rows with keys that survive a loss of power: a certificate on record has its key, whatever happens."""
-        keys = list(self.each(self._key, rows))
+        keys = list(self.each(self.job.key_of, rows))
         if rows:
             sync(self.job.out)
         wanted = []
@@ -159,16 +76,6 @@ class _Chunk:
             if order is not None:
                 wanted.append(_Wanted(row, order))
         return wanted
-
-    def _key(self, row: Row) -> PrivateKey:
-        folder = self.job.out / row.name
-        path = folder / KEY
-        if path.exists():
-            return one_key(read_private(path), source=str(path))
-        folder.mkdir(mode=0o700, exist_ok=True)
-        key = generate_key(self.job.key_kind)
-        write_atomically(path, to_pem(key))
-        return key
 
     def _order(self, row: Row, key: PrivateKey) -> Order:
         profile = self.authority.profile(row.profile or self.job.profile)
@@ -219,5 +126,5 @@ class _Chunk:
         try:
             return use(*arguments)
         except (RequestError, ConfigError) as error:
-            self.report.refused.append((row.name, f"{error.message} ({error.hint})"))
+            self.report.refused.append(refusal(row, error))
             return None

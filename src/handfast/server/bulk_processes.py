@@ -3,20 +3,19 @@
 import itertools
 import multiprocessing
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
-from types import FrameType
 
 from handfast.ca.authority import Authority
+from handfast.client.batch import BulkJob, BulkReport, alone_in
+from handfast.client.stopping import Stop, stopping
 from handfast.errors import HandfastError, Unavailable
 from handfast.keys.passphrase import PassphraseSource
 from handfast.server.assembly import assemble, open_parts
-from handfast.server.bulk import BulkJob, BulkReport, alone_in, issue_rows
+from handfast.server.bulk import issue_rows
 
 Progress = Callable[[BulkReport], None]
 # So long it takes until the parent notices that it shall stop, when nobody says anything.
@@ -29,13 +28,6 @@ class _Failure:
     hint: str
 
 
-@dataclass(slots=True)
-class _Stop:
-    """Whether somebody asked to stop; set by signal handlers."""
-
-    is_asked: bool = False
-
-
 def run_bulk(
     directory: Path, job: BulkJob, *, jobs: int, passphrase: PassphraseSource, progress: Progress
 ) -> BulkReport:
@@ -46,7 +38,7 @@ def run_bulk(
     KeyboardInterrupt; a second one at once. All that was issued until then is kept, and the same call goes on from
     there.
     """
-    with alone_in(job.out), _stopping() as stop:
+    with alone_in(job.out), stopping() as stop:
         parts = open_parts(directory, passphrase=passphrase)
         authority = assemble(parts)
         try:
@@ -59,27 +51,7 @@ def run_bulk(
         return _in_processes(directory, authority, _shares(job, jobs), progress, stop)
 
 
-@contextmanager
-def _stopping() -> Iterator[_Stop]:
-    """What the first SIGINT or SIGTERM asks for: nothing is interrupted in the middle of a private key's file."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals arrive elsewhere
-        return
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        stop.is_asked = True
-        signal.signal(number, signal.default_int_handler)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _here(authority: Authority, job: BulkJob, progress: Progress, stop: _Stop) -> BulkReport:
+def _here(authority: Authority, job: BulkJob, progress: Progress, stop: Stop) -> BulkReport:
     total = BulkReport()
     for report in issue_rows(authority, job):
         total.add(report)
@@ -96,7 +68,7 @@ def _shares(job: BulkJob, jobs: int) -> list[BulkJob]:
 
 
 def _in_processes(
-    directory: Path, authority: Authority, shares: list[BulkJob], progress: Progress, stop: _Stop
+    directory: Path, authority: Authority, shares: list[BulkJob], progress: Progress, stop: Stop
 ) -> BulkReport:
     context = multiprocessing.get_context("fork")
     total = BulkReport()
@@ -127,7 +99,7 @@ def _in_processes(
 
 
 def _listen(
-    ends: list[Connection], children: list[ForkProcess], total: BulkReport, progress: Progress, stop: _Stop
+    ends: list[Connection], children: list[ForkProcess], total: BulkReport, progress: Progress, stop: Stop
 ) -> None:
     open_ends = list(ends)
     while open_ends:
@@ -162,7 +134,7 @@ class _Work:
     authority: Authority
     share: BulkJob
     end: Connection
-    stop: _Stop
+    stop: Stop
     inherited: tuple[Connection, ...]
 
     def run(self) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from handfast.ca.finding import LEAST_PREFIX, candidates
 from handfast.ca.order import Order
-from handfast.ca.records import CertificateRecord, Listing, Pending, Reason, State
+from handfast.ca.records import BatchRow, CertificateRecord, Listing, Pending, Reason, State
 from handfast.errors import Conflict, Malformed, NotFound
 from handfast.keys.generate import random_password
 from handfast.pki import pem
@@ -47,7 +47,8 @@ def issue_certificate(
 ) -> JSONResponse:
     """Issue a certificate: for the key of a CSR, or for a key that is made here and is in this answer only.
 
-    202 when others have to approve it first: ask the same again later.
+    202 when others have to approve it first: ask the same again later. With `row`, it is issued once for ever: an
+    Idempotency-Key, which is good for a day, is not needed beside it.
     """
 
     def do() -> tuple[int, dict[str, Any]]:
@@ -58,6 +59,8 @@ def issue_certificate(
         status, document = _enrolled(caller, _order(caller, wanted, made.public_key(), None))
         return status, {**document, "key": to_pem(made)}
 
+    if wanted.csr is None and wanted.row is not None:
+        raise Malformed("a row of a bulk issue has no CSR: its key would be lost with the answer", hint="send a CSR")
     if wanted.csr is None and caller.authority.policy.approvals.get(wanted.profile, 0):
         msg = f"the profile {wanted.profile} needs approvals: a key that is made here would be lost meanwhile"
         raise Conflict(msg, hint="make the key yourself, and send a CSR")
@@ -187,7 +190,13 @@ def _order(caller: Caller, wanted: models.Wanted, public_key: PublicKey, csr: Ce
         lifetime=models.lifetime_of(wanted.lifetime),
         issuer=wanted.issuer,
         requester=caller.requester,
+        batch_row=_row(caller, wanted.row),
     )
+
+
+def _row(caller: Caller, row: models.Row | None) -> BatchRow | None:
+    """Nobody comes upon another requester's batch, nor upon those that are issued at the machine."""
+    return None if row is None else BatchRow(f"{caller.requester.name}/{row.batch}", row.name)
 
 
 def _profile(caller: Caller, name: str) -> Profile:

@@ -34,6 +34,13 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Row(_Model):
+    """A row of a bulk issue. batch: 128 random bits that the requester made, in hexadecimal; name: unique in it."""
+
+    batch: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
 class Wanted(_Model):
     """A certificate that is wanted. names: dns:, ip:, email: or uri: before each, where it is not plain which it is."""
 
@@ -45,6 +52,9 @@ class Wanted(_Model):
     lifetime: Lifetime | None = Field(None, description="As 90d; the profile's, when it is left out.")
     issuer: Word | None = None
     csr: Pem | None = Field(None, description="PKCS#10 in PEM. Without it, a key is made and answered.")
+    row: Row | None = Field(
+        None, description="Of a bulk issue: asked again, with the same key, it is answered the same."
+    )
     key: KeyKind = Field(KeyKind.P256, description="The kind of key that is made when there is no CSR.")
 
     @field_validator("names")

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,6 +64,46 @@ def sweep(directory: Path) -> None:
     for name in os.listdir(directory):  # noqa: PTH208  # Path objects for a million names cost seconds
         if _TEMPORARY.fullmatch(name):
             (directory / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def private_folder(parent: Path, purpose: str) -> Iterator[Path]:
+    """A folder in `parent` that only its owner may enter, for files that are not done; it goes when this ends.
+
+    What a killed process of ours left there for the same purpose goes first: the lock on each folder ends with its
+    process. purpose: a word, part of the folder's name. Raises ConfigError when the parent cannot be written.
+    """
+    prefix = f".handfast-{purpose}-"
+    try:
+        with alone_in(parent):
+            _sweep_folders(parent, re.compile(re.escape(prefix) + "[0-9a-f]{16}"))
+            folder = parent / (prefix + secrets.token_hex(8))
+            folder.mkdir(mode=0o700)
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        msg = f"the directory {parent} cannot be written: {error.strerror}"
+        raise ConfigError(msg, hint="choose a directory that you may write, with space left on it") from None
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _sweep_folders(parent: Path, name: re.Pattern[str]) -> None:
+    """Remove those that nobody holds; of other users none."""
+    for folder in [one for one in parent.iterdir() if name.fullmatch(one.name)]:
+        if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+            continue
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(lock)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,9 +44,12 @@ class Manifest:
 
 
 @contextmanager
-def new_archive(target: Path) -> Iterator["Writer"]:
-    """A backup that appears as `target`, durable and verified. Raises Conflict for one that exists."""
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.new")
+def new_archive(target: Path, folder: Path) -> Iterator["Writer"]:
+    """A backup that appears as `target`, durable and verified. Raises Conflict for one that exists.
+
+    folder: where it is made, in the same file system, until then.
+    """
+    temporary = folder / "new.tar"
     try:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
         with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
@@ -67,8 +69,6 @@ def new_archive(target: Path) -> Iterator["Writer"]:
     except OSError as error:
         msg = f"{target} cannot be written: {error.strerror}"
         raise ConfigError(msg, hint="choose a directory that you may write, with space left on it") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

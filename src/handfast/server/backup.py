@@ -1,11 +1,10 @@
 """Back up an authority while it runs: everything as it was at one moment, in one file."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from handfast.errors import ConfigError
-from handfast.keys.files import read_private
+from handfast.keys.files import private_folder, read_private
 from handfast.server.archive import DATABASE, MANIFEST, Manifest, Writer, new_archive
 from handfast.server.assembly import Parts, located
 from handfast.server.journal import position
@@ -40,11 +39,8 @@ def back_up(parts: Parts, target: Path, *, with_keys: bool = True) -> BackupRepo
     # Before the copy: whatever the journal tells of until here was committed, so it is in the copy.
     since = position(parts.directory / parts.settings.journal.directory)
     keys = _key_files(parts) if with_keys else {}
-    with (
-        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder,
-        new_archive(target) as writer,
-    ):
-        copy = Path(folder) / DATABASE
+    with private_folder(target.parent, "backup") as folder, new_archive(target, folder) as writer:
+        copy = folder / DATABASE
         parts.store.copy_to(str(copy))
         require_sound(copy)
         writer.add_file(DATABASE, copy)

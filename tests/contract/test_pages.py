@@ -14,6 +14,7 @@ from handfast.ca.records import CertificateRecord, Listing, Reason, State
 from handfast.errors import Malformed
 from handfast.pki.names import parse_names
 from handfast.stores import rows, searching
+from handfast.stores.listing import matching
 from handfast.stores.migrations import migrations
 from handfast.stores.sql import SqlStore
 from handfast.stores.sqlite import open_store
@@ -145,6 +146,14 @@ def test_pages_hold_each_certificate_once_and_in_order(store: SqlStore) -> None:
         expected = [one for one in records if wanted(one, listing)]
         found = [one.id for one in pages(store, listing)]
         assert found == in_order(expected, listing), listing
+
+
+@pytest.mark.parametrize("size", [128, 1024])
+def test_sqlite_looks_at_candidates_only_whatever_else_a_listing_asks_for(empty: SqlStore, size: int) -> None:
+    for listing in LISTINGS:
+        query = matching(listing, size)
+        plan = empty.database.read(f"EXPLAIN QUERY PLAN {query.sql}", [*range(size), *query.values])
+        assert "rowid=?" in plan[0][3], (listing, plan)
 
 
 def test_every_state_is_there_and_has_what_was_made(store: SqlStore) -> None:

@@ -13,20 +13,25 @@ _NOT_REVOKED = "(r.id IS NULL OR r.reason = 'removeFromCRL')"
 _FINISHED = "i.certificate IS NOT NULL"
 _IS_REVOKED = "r.reason NOT IN ('certificateHold', 'removeFromCRL')"
 _IS_HELD = "r.reason = 'certificateHold'"
+# That it is above 0 is said for the index of the few that are (revocation_later): most are the first and only one.
 _IS_LAST = (
     "NOT EXISTS (SELECT 1 FROM revocation l "
-    "WHERE l.serial = r.serial AND l.issuer = r.issuer AND l.sequence > r.sequence)"
+    "WHERE l.serial = r.serial AND l.issuer = r.issuer AND l.sequence > 0 AND l.sequence > r.sequence)"
 )
 # Each certificate with its last revocation, if it has one.
-RECORDS = (
-    f"SELECT {RECORD_COLUMNS} FROM certificate c LEFT JOIN issued i ON i.certificate = c.id "  # noqa: S608  # constants
+_CERTIFICATES = (
+    "FROM certificate c LEFT JOIN issued i ON i.certificate = c.id "
     f"LEFT JOIN revocation r ON r.serial = c.serial AND r.issuer = c.issuer AND {_IS_LAST}"
 )
-# Each last revocation with its certificate.
-_REVOKED_RECORDS = (
-    f"SELECT {RECORD_COLUMNS} FROM revocation r JOIN certificate c ON c.serial = r.serial AND c.issuer = r.issuer "  # noqa: S608  # constants
-    f"LEFT JOIN issued i ON i.certificate = c.id WHERE {_IS_LAST} AND"
+RECORDS = f"SELECT {RECORD_COLUMNS} {_CERTIFICATES}"
+# Each last revocation with its certificate. CROSS JOIN: SQLite begins with the revocations, which are few, and does not
+# go through all certificates of a requester.
+_REVOKED = (
+    "FROM revocation r CROSS JOIN certificate c LEFT JOIN issued i ON i.certificate = c.id "
+    f"WHERE c.serial = r.serial AND c.issuer = r.issuer AND {_IS_LAST} AND"
 )
+# What a text is looked for in.
+_TEXTS = "c.subject, c.label, c.names"
 # What a state is, given the moment it is asked about; the same order of precedence as CertificateRecord.state().
 _STATES: Mapping[State, Callable[[int], Condition]] = {
     State.VALID: lambda now: (
@@ -74,12 +79,26 @@ def order_of(listing: Listing) -> Order:
 
 
 def matching(listing: Listing, count: int) -> Query:
-    """The records of so many candidates that match; of the text, only a part that SQL understands."""
+    """Of so many candidates those that match, with what a text is looked for in: of it, SQL understands a part only."""
+    return _matching(f"{_candidate(listing)}, {_TEXTS}", listing, count)
+
+
+def records(listing: Listing, count: int) -> Query:
+    """The records of so many candidates that match."""
+    return _matching(RECORD_COLUMNS, listing, count)
+
+
+def _matching(columns: str, listing: Listing, count: int) -> Query:
+    source = _REVOKED if order_of(listing) is Order.LAST_REVOKED else f"{_CERTIFICATES} WHERE"
     marks = ", ".join("?" * count)
-    start = f"{_REVOKED_RECORDS} r.id" if order_of(listing) is Order.LAST_REVOKED else f"{RECORDS} WHERE c.id"
     parts = list(_conditions(listing))
-    sql = " AND ".join([f"{start} IN ({marks})", *(text for text, _ in parts)])
+    start = f"SELECT {columns} {source} {_candidate(listing)} IN ({marks})"
+    sql = " AND ".join([start, *(text for text, _ in parts)])
     return Query(sql, [value for _, values in parts for value in values])
+
+
+def _candidate(listing: Listing) -> str:
+    return "r.id" if order_of(listing) is Order.LAST_REVOKED else "c.id"
 
 
 def _conditions(listing: Listing) -> Iterator[Condition]:

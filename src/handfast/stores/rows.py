@@ -94,7 +94,7 @@ def record_of(row: Row) -> CertificateRecord:
         profile_digest=row[4],
         subject=row[5],
         label=row[6],
-        names=tuple(_name_of(text) for text in json.loads(row[7])),
+        names=names_of(row[7]),
         not_before=moment(row[8]),
         not_after=moment(row[9]),
         key_id=bytes(row[10]),
@@ -120,6 +120,11 @@ def _joined_revocation(row: Row, serial: int) -> Revocation:
         not_after=moment(row[9]),
         requester=row[22],
     )
+
+
+def names_of(text: str) -> tuple[Name, ...]:
+    """The names in a row."""
+    return tuple(map(_name_of, json.loads(text)))
 
 
 def _name_of(text: str) -> Name:

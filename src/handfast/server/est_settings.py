@@ -1,15 +1,14 @@
 """The settings below [est]: labels, the spelling of answers, channel binding."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from handfast.ca.enrollment import ChannelBinding, CsrAttributes, Enrollment, Label
-from handfast.errors import ConfigError, Malformed
-from handfast.pki.lifetime import parse_lifetime
+from handfast.errors import ConfigError
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import Profile
 from handfast.protocols.est_messages import OPERATIONS
+from handfast.server.setting_values import as_known_table, as_lifetime, as_list, as_switch, as_table, as_text
 
 _KNOWN = ("profile", "wrap", "channel_binding", "csrattrs", "retry_after", "labels", "decrypt_keys")
 _AES_KEYS = frozenset({16, 24, 32})
@@ -17,16 +16,17 @@ _AES_KEYS = frozenset({16, 24, 32})
 
 def parse_est(key: str, value: object) -> Enrollment:
     """What the table says. Raises ConfigError that names the key."""
-    table = _table(key, value, _KNOWN)
+    table = as_known_table(key, value, _KNOWN)
     default = Enrollment()
-    wrap = _flag(f"{key}.wrap", table.get("wrap", True))
-    labels = _table(f"{key}.labels", table.get("labels", {}))
+    wrap = as_switch(f"{key}.wrap", table.get("wrap", True))
+    labels = as_table(f"{key}.labels", table.get("labels", {}))
+    retry_after = _word(f"{key}.retry_after", table.get("retry_after", "60s"))
     return Enrollment(
-        profile=_text(f"{key}.profile", table.get("profile", default.profile)),
+        profile=_word(f"{key}.profile", table.get("profile", default.profile)),
         is_wrapped=wrap,
         channel_binding=ChannelBinding(_choice(f"{key}.channel_binding", table, ChannelBinding.VERIFY)),
         csr_attributes=CsrAttributes(_choice(f"{key}.csrattrs", table, CsrAttributes.BOTH)),
-        retry_after=_lifetime(f"{key}.retry_after", table.get("retry_after", "60s")),
+        retry_after=as_lifetime(f"{key}.retry_after", retry_after),
         labels={name: _label(f"{key}.labels.{name}", name, one, wrap=wrap) for name, one in labels.items()},
         decrypt_keys=_decrypt_keys(f"{key}.decrypt_keys", table.get("decrypt_keys", [])),
     )
@@ -45,19 +45,17 @@ def require_profiles(enrollment: Enrollment, profiles: Mapping[str, Profile]) ->
 def _label(key: str, name: str, value: object, *, wrap: bool) -> Label:
     if name in OPERATIONS or "/" in name:
         raise ConfigError(f"{key}: a label cannot be called so", hint="RFC 7030 keeps the names of operations")
-    table = _table(key, value, ("profile", "wrap"))
-    profile = _text(f"{key}.profile", table.get("profile", name))
-    return Label(profile=profile, is_wrapped=_flag(f"{key}.wrap", table.get("wrap", wrap)))
+    table = as_known_table(key, value, ("profile", "wrap"))
+    profile = _word(f"{key}.profile", table.get("profile", name))
+    return Label(profile=profile, is_wrapped=as_switch(f"{key}.wrap", table.get("wrap", wrap)))
 
 
 def _decrypt_keys(key: str, value: object) -> Mapping[bytes, bytes]:
-    if not isinstance(value, list):
-        raise ConfigError(f"{key} must be a list", hint='write it in brackets: ["ID:KEY"]')
-    return dict(_decrypt_key(key, one) for one in value)
+    return dict(as_list(key, value, _decrypt_key, like='"ID:KEY"'))
 
 
 def _decrypt_key(key: str, value: object) -> tuple[bytes, bytes]:
-    identifier, _, secret = _text(key, value).partition(":")
+    identifier, _, secret = _word(key, value).partition(":")
     try:
         pair = bytes.fromhex(identifier), bytes.fromhex(secret)
     except ValueError:
@@ -69,36 +67,13 @@ def _decrypt_key(key: str, value: object) -> tuple[bytes, bytes]:
 
 
 def _choice(key: str, table: Mapping[str, Any], default: ChannelBinding | CsrAttributes) -> str:
-    text = _text(key, table.get(key.rpartition(".")[2], default.value))
+    text = _word(key, table.get(key.rpartition(".")[2], default.value))
     known = [one.value for one in type(default)]
     if text not in known:
         raise ConfigError(f"{key} cannot be {text!r}", hint=nearest(text, known))
     return text
 
 
-def _table(key: str, value: object, known: tuple[str, ...] | None = None) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{key} must be a table", hint=f"write [{key}] on a line of its own")
-    for name in value if known is not None else ():
-        if name not in (known or ()):
-            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known or ()))
-    return dict(value)
-
-
-def _text(key: str, value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"{key} must be a text", hint='write it in quotes: "..."')
-    return value
-
-
-def _lifetime(key: str, value: object) -> timedelta:
-    try:
-        return parse_lifetime(_text(key, value))
-    except Malformed as malformed:
-        raise ConfigError(f"{key}: {malformed.message}", hint=malformed.hint) from None
-
-
-def _flag(key: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{key} must be true or false", hint="write it without quotes")
-    return value
+def _word(key: str, value: object) -> str:
+    """A text with something in it."""
+    return as_text(key, value, bool)

@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from handfast.client.addresses import Network
-from handfast.errors import ConfigError, Malformed
-from handfast.pki.lifetime import parse_lifetime
-from handfast.pki.nearest import nearest
+from handfast.errors import ConfigError
+from handfast.server.setting_values import as_fields, as_lifetime, as_list, as_text
 
 _SMTP_PORT = 25
 
@@ -44,12 +43,7 @@ class NoticeSettings:
 
 def parse_notices(key: str, value: object) -> NoticeSettings:
     """The table `notices`. Raises ConfigError that names the key."""
-    if not isinstance(value, dict):
-        raise ConfigError(f"{key} must be a table", hint=f"write [{key}] on a line of its own")
-    for name in value:
-        if name not in _PARSERS:
-            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, _PARSERS))
-    found = NoticeSettings(**{name: _PARSERS[name](f"{key}.{name}", one) for name, one in value.items()})
+    found = NoticeSettings(**as_fields(key, value, _PARSERS))
     if found.webhooks and not found.secret_file:
         hint = "write 32 random characters into a file, mode 600: openssl rand -hex 32 > webhook.secret"
         raise ConfigError(
@@ -60,28 +54,24 @@ def parse_notices(key: str, value: object) -> NoticeSettings:
     return found
 
 
-def _text(key: str, value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable():
-        raise ConfigError(f"{key} must be a text", hint='write it in quotes: "..."')
-    return value
-
-
-def _texts(key: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ConfigError(f"{key} must be a list", hint='write it in brackets: ["...", "..."]')
-    return tuple(_text(key, one) for one in value)
+def _line(key: str, value: object) -> str:
+    """A text of one line: some become headers of a mail."""
+    return as_text(key, value, str.isprintable)
 
 
 def _urls(key: str, value: object) -> tuple[str, ...]:
-    found = _texts(key, value)
-    for url in found:
-        if not url.startswith(("https://", "http://")):
-            raise ConfigError(f"{key} must be URLs, not {url!r}", hint="write https://hooks.example.org/ca")
-    return found
+    return as_list(key, value, _url)
+
+
+def _url(key: str, value: object) -> str:
+    text = _line(key, value)
+    if not text.startswith(("https://", "http://")):
+        raise ConfigError(f"{key} must be URLs, not {text!r}", hint="write https://hooks.example.org/ca")
+    return text
 
 
 def _server(key: str, value: object) -> str:
-    text = _text(key, value)
+    text = _line(key, value)
     host, colon, port = text.rpartition(":")
     if colon and not (host and port.isdigit() and 0 < int(port) < 65536):
         raise ConfigError(f"{key} must be a host and a port, not {text!r}", hint="write mail.example.org:25")
@@ -89,33 +79,30 @@ def _server(key: str, value: object) -> str:
 
 
 def _address(key: str, value: object) -> str:
-    text = _text(key, value)
+    text = _line(key, value)
     if text.count("@") != 1 or " " in text:
         raise ConfigError(f"{key} must be an e-mail address, not {text!r}", hint="write ca@example.org")
     return text
 
 
 def _addresses(key: str, value: object) -> tuple[str, ...]:
-    return tuple(_address(key, one) for one in _texts(key, value))
+    return as_list(key, value, _address)
 
 
 def _networks(key: str, value: object) -> tuple[Network, ...]:
     try:
-        return tuple(ipaddress.ip_network(text) for text in _texts(key, value))
+        return tuple(ipaddress.ip_network(text) for text in as_list(key, value, _line))
     except ValueError as error:
         raise ConfigError(f"{key} must be networks: {error}", hint="write 10.0.0.0/8") from None
 
 
 def _lifetimes(key: str, value: object) -> tuple[timedelta, ...]:
-    try:
-        return tuple(sorted({parse_lifetime(text) for text in _texts(key, value)}, reverse=True))
-    except Malformed as malformed:
-        raise ConfigError(f"{key}: {malformed.message}", hint=malformed.hint) from None
+    return tuple(sorted({as_lifetime(key, text) for text in as_list(key, value, _line)}, reverse=True))
 
 
 _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "webhooks": _urls,
-    "secret_file": _text,
+    "secret_file": _line,
     "smtp": _server,
     "sender": _address,
     "recipients": _addresses,

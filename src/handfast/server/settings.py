@@ -12,9 +12,8 @@ from handfast.ca.authority import CRL_LIFETIME
 from handfast.ca.enrollment import Enrollment
 from handfast.ca.limits import Limits, parse_rate
 from handfast.ca.name_patterns import NamePattern, parse_pattern
-from handfast.errors import ConfigError, Malformed
+from handfast.errors import ConfigError
 from handfast.pki.issuer_identity import PublicationUrls
-from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.nearest import nearest
 from handfast.pki.profile import BUILT_IN, Profile, from_table
 from handfast.server.est_settings import parse_est, require_profiles
@@ -28,6 +27,16 @@ from handfast.server.keeping import (
 )
 from handfast.server.notice_settings import NoticeSettings, parse_notices
 from handfast.server.serve_settings import ServeSettings
+from handfast.server.setting_values import (
+    as_fields,
+    as_lifetime,
+    as_list,
+    as_number,
+    as_switch,
+    as_table,
+    as_text,
+    as_texts,
+)
 
 FILE = "handfast.toml"
 # Nobody waits for more people than that, and a larger number is a slip.
@@ -154,9 +163,11 @@ def _settings(table: Mapping[str, Any]) -> Settings:
     for key in table:
         if key not in known:
             raise ConfigError(f"there is no setting {key!r}", hint=nearest(key, known))
-    tables = {name: _table(name, value) for name, value in _table("profiles", table.get("profiles", {})).items()}
+    tables = {name: as_table(name, value) for name, value in as_table("profiles", table.get("profiles", {})).items()}
     allowed = {
-        name: tuple(parse_pattern(one) for one in _texts(f"profiles.{name}.allowed_names", value.pop("allowed_names")))
+        name: tuple(
+            parse_pattern(one) for one in as_texts(f"profiles.{name}.allowed_names", value.pop("allowed_names"))
+        )
         for name, value in tables.items()
         if "allowed_names" in value
     }
@@ -170,47 +181,19 @@ def _settings(table: Mapping[str, Any]) -> Settings:
     return Settings(**found, profiles=profiles, allowed_names=allowed, approvals=approvals)
 
 
-def _table(key: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{key} must be a table", hint=f"write [{key}] on a line of its own")
-    return dict(value)
-
-
-def _text(key: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise ConfigError(f"{key} must be a text", hint='write it in quotes: "..."')
-    return value
-
-
-def _texts(key: str, value: object) -> list[str]:
-    if not isinstance(value, list):
-        raise ConfigError(f"{key} must be a list", hint='write it in brackets: ["...", "..."]')
-    return [_text(key, one) for one in value]
-
-
 def _place(key: str, value: object) -> str:
-    text = _text(key, value)
+    text = as_text(key, value)
     if ":" not in text:
         raise ConfigError(f"{key} must be a kind and a place, not {text!r}", hint='write it as "sqlite:ca.sqlite"')
     return text
 
 
-def _lifetime(key: str, value: object) -> timedelta:
-    try:
-        return parse_lifetime(_text(key, value))
-    except Malformed as malformed:
-        raise ConfigError(f"{key}: {malformed.message}", hint=malformed.hint) from None
-
-
 def _urls(key: str, value: object) -> PublicationUrls:
-    table = _table(key, value)
-    known = ("crl", "ocsp", "ca_issuers", "delta")
-    for name in table:
-        if name not in known:
-            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known))
-    texts = {name: _texts(f"{key}.{name}", value) for name, value in table.items()}
-    lists = {name: tuple(_url(f"{key}.{name}", one) for one in urls) for name, urls in texts.items()}
-    return PublicationUrls(**{name: lists.get(name, ()) for name in known})  # type: ignore[arg-type]  # no shards in it
+    return PublicationUrls(**as_fields(key, value, dict.fromkeys(("crl", "ocsp", "ca_issuers", "delta"), _url_list)))
+
+
+def _url_list(key: str, value: object) -> tuple[str, ...]:
+    return as_list(key, value, _url)
 
 
 def _approvals(profile: str, value: object) -> int:
@@ -221,94 +204,74 @@ def _approvals(profile: str, value: object) -> int:
 
 
 def _limits(key: str, value: object) -> Limits:
-    table = _table(key, value)
-    known = ("per_requester", "per_profile")
-    for name in table:
-        if name not in known:
-            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, known))
-    texts = {name: _text(f"{key}.{name}", one) for name, one in table.items()}
+    texts = as_fields(key, value, dict.fromkeys(("per_requester", "per_profile"), as_text))
     return Limits(**{name: parse_rate(text) for name, text in texts.items() if text})
 
 
-def _url(key: str, text: str) -> str:
+def _url(key: str, value: object) -> str:
+    text = as_text(key, value)
     if not text.isascii() or not text.isprintable() or not text.startswith(("http://", "https://")) or " " in text:
         raise ConfigError(f"{key} must be a URL, not {text!r}", hint="write http://pki.example.org/{issuer}.crl")
     return text
 
 
 def _service(key: str, value: object) -> str:
-    table = _table(key, value)
+    table = as_table(key, value)
     for name in table:
         if name != "url":
             raise ConfigError(f"there is no setting {key}.{name}", hint="write url")
-    text = _url(f"{key}.url", str(table["url"])) if _text(f"{key}.url", table.get("url", "")) else ""
+    text = _url(f"{key}.url", table["url"]) if as_text(f"{key}.url", table.get("url", "")) else ""
     if text.startswith("https:"):
         msg = f"{key}.url must begin with http://, not {text!r}"
         raise ConfigError(msg, hint="relying parties fetch CRLs before they can trust anything")
     return text.rstrip("/")
 
 
-def _switch(key: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{key} must be true or false", hint="write it without quotes")
-    return value
-
-
 def _shards(key: str, value: object) -> int:
     if value == 0 and not isinstance(value, bool):
         return 0
-    number = _number(key, value)
+    number = as_number(key, value)
     if number > MOST_SHARDS:
         raise ConfigError(f"{key} must be at most {MOST_SHARDS}", hint="64 are enough for ten million certificates")
     return number
 
 
-def _number(key: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"{key} must be a whole number above zero", hint="write it without quotes: 1000")
-    return value
-
-
 def _tenants(key: str, value: object) -> dict[str, str]:
-    table = _table(key, value)
+    table = as_table(key, value)
     for name in table:
         if not _TENANT.fullmatch(name):
             msg = f"{key}.{name[:80]} is no name of a tenant"
             raise ConfigError(msg, hint="use small letters, digits and hyphens: it is a part of addresses")
-    return {name: _text(f"{key}.{name}", place) for name, place in table.items()}
+    return {name: as_text(f"{key}.{name}", place) for name, place in table.items()}
 
 
 _SERVE_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
-    "listen": _text,
-    "http": _text,
-    "metrics": _text,
-    "names": lambda key, value: tuple(_texts(key, value)),
-    "tls_minimum": _text,
-    "connections": _number,
-    "workers": _number,
-    "handshake_timeout": _lifetime,
-    "request_timeout": _lifetime,
-    "idle_timeout": _lifetime,
-    "stop_timeout": _lifetime,
-    "largest_body": _number,
-    "log_requests": _switch,
+    "listen": as_text,
+    "http": as_text,
+    "metrics": as_text,
+    "names": as_texts,
+    "tls_minimum": as_text,
+    "connections": as_number,
+    "workers": as_number,
+    "handshake_timeout": as_lifetime,
+    "request_timeout": as_lifetime,
+    "idle_timeout": as_lifetime,
+    "stop_timeout": as_lifetime,
+    "largest_body": as_number,
+    "log_requests": as_switch,
 }
 
 
 def _serve(key: str, value: object) -> ServeSettings:
-    table = _table(key, value)
-    for name in table:
-        if name not in _SERVE_PARSERS:
-            raise ConfigError(f"there is no setting {key}.{name}", hint=nearest(name, _SERVE_PARSERS))
-    return ServeSettings(**{name: _SERVE_PARSERS[name](f"{key}.{name}", one) for name, one in table.items()})
+    return ServeSettings(**as_fields(key, value, _SERVE_PARSERS))
 
 
 _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
-    "issuer": _text,
-    "crl_lifetime": _lifetime,
-    "ocsp_lifetime": _lifetime,
+    "issuer": as_text,
+    "crl_lifetime": as_lifetime,
+    "ocsp_lifetime": as_lifetime,
     "crl_shards": _shards,
-    "crl_deltas": _switch,
+    "crl_deltas": as_switch,
     "service": _service,
     "urls": _urls,
     "store": _place,

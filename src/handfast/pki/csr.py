@@ -113,9 +113,9 @@ def proof_of(key: PrivateKey) -> CertificateRequest:
 
 def _subject(request: x509.CertificateSigningRequest, signed: bytes, source: str) -> x509.Name:
     """The subject in the string types of today, whatever the request has (RFC 5280 section 4.1.2.4)."""
-    if _is_one_of_today(signed):
-        return request.subject
     try:
+        if _is_one_of_today(signed):
+            return request.subject
         return x509.Name([x509.RelativeDistinguishedName(map(_in_utf8, rdn)) for rdn in request.subject.rdns])
     except ValueError as error:
         msg = f"the subject of the request in {source} cannot be certified: {error}"
@@ -167,11 +167,9 @@ def _only_block(data: bytes) -> x509.CertificateSigningRequest | None:
     if not is_der and (not data.startswith(b"-----BEGIN CERTIFICATE REQUEST-----\n") or data.count(b"-----BEGIN") != 1):
         return None
     try:
-        request = x509.load_der_x509_csr(data) if is_der else x509.load_pem_x509_csr(data)
-        _ = request.subject
+        return x509.load_der_x509_csr(data) if is_der else x509.load_pem_x509_csr(data)
     except (ValueError, x509.InvalidVersion):
         return None
-    return request
 
 
 def _is_proven(request: x509.CertificateSigningRequest, signed: bytes, key: PublicKey) -> bool:

@@ -45,6 +45,7 @@ class Draft:
 
     signature_hash: None for algorithms that bring their own, and for one that is not known (has_known_signature).
     shard: of its issuer's CRLs, 0 when they are not divided or it points to none.
+    attributes: those of the subject, in its order.
     profile and issuer: None for a draft read back from a certificate whose profile or issuer is not known.
     """
 
@@ -62,9 +63,11 @@ class Draft:
     profile: Profile | None = None
     issuer: IssuerIdentity | None = None
     shard: int = 0
+    attributes: tuple[x509.NameAttribute[str | bytes], ...] = field(init=False, repr=False, compare=False)
     _by_type: dict[type, _Extension] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", tuple(self.subject))
         object.__setattr__(self, "_by_type", {type(one.value): one for one in self.extensions})
 
     @property

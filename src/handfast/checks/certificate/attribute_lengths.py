@@ -14,7 +14,7 @@ CODES = {
 
 def check(draft: Draft) -> Iterator[Finding]:
     """Errors; bytes that are no text are left alone."""
-    for attribute in draft.subject:
+    for attribute in draft.attributes:
         value = attribute.value
         if not isinstance(value, str):
             continue

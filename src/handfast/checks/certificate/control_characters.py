@@ -12,7 +12,7 @@ CODES = {
 
 def check(draft: Draft) -> Iterator[Finding]:
     """Errors, in the subject and in the alternative names."""
-    values = [str(attribute.value) for attribute in draft.subject]
+    values = [str(attribute.value) for attribute in draft.attributes]
     values += [name.value for name in draft.names]
     for value in values:
         if not value.isprintable():

@@ -28,8 +28,8 @@ def check(draft: Draft) -> Iterator[Finding]:
     if not addresses and usage is not None and EMAIL_PROTECTION in usage.value:
         message = "the certificate is for e-mail and has no e-mail address among its names"
         yield Finding("email-missing", Severity.ERROR, message, "add a name: email:alice@example.com", _REFERENCE)
-    for attribute in draft.subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
-        if str(attribute.value).lower() not in addresses:
+    for attribute in draft.attributes:
+        if attribute.oid == NameOID.EMAIL_ADDRESS and str(attribute.value).lower() not in addresses:
             message = f"the e-mail address {str(attribute.value)[:100]} of the subject is not among the names"
             fix = "add it as a name too: email:..."
             yield Finding("email-not-among-names", Severity.ERROR, message, fix, "RFC 5280 section 4.1.2.6")

@@ -20,7 +20,7 @@ def check(draft: Draft) -> Iterator[Finding]:
     profile = draft.profile
     if profile is None:
         return
-    for attribute in draft.subject:
+    for attribute in draft.attributes:
         name = attribute_name(attribute.oid)
         if name not in profile.subject_attributes:
             allowed = ", ".join(sorted(profile.subject_attributes))

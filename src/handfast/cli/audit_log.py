@@ -19,7 +19,7 @@ from handfast.pki.serial import serial_text
 from handfast.server.assembly import open_parts
 from handfast.server.audit_key import PUBLIC_KEY
 from handfast.server.layout import CERTIFICATES
-from handfast.server.witness import give, new_head
+from handfast.server.witness import access_of, give, new_head
 from handfast.stores.copying import audit_of
 
 SECTION = "The authority"
@@ -68,10 +68,11 @@ def sign_head(witness: str | None, as_json: bool) -> None:
     parts = open_parts(Path(session.directory), passphrase=passphrase_source(session))
     try:
         head = new_head(parts)
+        access = access_of(parts, witness or "")
     finally:
         parts.store.close()
     if witness is not None:
-        give(head, witness)
+        give(head, witness, access)
     if as_json or witness is None:
         print_json(json.loads(head.line()))
     else:

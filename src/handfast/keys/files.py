@@ -156,6 +156,11 @@ def require_private(path: Path) -> None:
 def read_private(path: Path) -> bytes:
     """The contents of a file that only its owner may read. Raises ConfigError."""
     require_private(path)
+    return read_file(path)
+
+
+def read_file(path: Path) -> bytes:
+    """The contents of a file. Raises ConfigError."""
     try:
         return path.read_bytes()
     except OSError as error:

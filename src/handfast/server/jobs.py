@@ -28,6 +28,8 @@ from handfast.server.witness import witness_if_due
 Claim = Callable[[str, timedelta], bool]
 # A job that failed is tried again no sooner, so that a store that is down is not asked without end.
 _PAUSE = timedelta(seconds=5)
+# And no later, so that what is done once an hour has not to wait for another one.
+_AGAIN = timedelta(minutes=1)
 # A replica that dies keeps a job from the others for so long. One that lives renews it while the job runs.
 _SHORTEST_LEASE = timedelta(minutes=5)
 _RENEW = timedelta(minutes=1)
@@ -174,7 +176,7 @@ async def _keep(job: Job, service: Service, health: Health, claim: Claim) -> Non
             service.log("job.failed" if why else "job.recovered", job=job.name, why=why or None)
             health.note_job(job.name, why)
         failed = why
-        pause = max(job.every, _PAUSE) if why else job.every
+        pause = max(min(job.every, _AGAIN), _PAUSE) if why else job.every
         await asyncio.sleep(pause.total_seconds())
 
 

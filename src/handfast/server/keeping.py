@@ -23,9 +23,15 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """witness: a file or an https URL that gets the signed heads of the audit log; empty: none does."""
+    """witness: a file or an https URL that gets the signed heads of the audit log; empty: none does.
+
+    witness_token: the file with the token that the URL asks for. witness_roots: the file with roots in PEM that are
+    trusted for it, beside the machine's.
+    """
 
     witness: str = ""
+    witness_token: str = ""
+    witness_roots: str = ""
 
 
 def parse_journal(key: str, value: object) -> JournalSettings:
@@ -40,4 +46,5 @@ def parse_retention(key: str, value: object) -> RetentionSettings:
 
 def parse_audit(key: str, value: object) -> AuditSettings:
     """The table `audit`. Raises ConfigError."""
-    return AuditSettings(**as_fields(key, value, {"witness": as_text}))
+    fields = {"witness": as_text, "witness_token": as_text, "witness_roots": as_text}
+    return AuditSettings(**as_fields(key, value, fields))

@@ -96,6 +96,10 @@ SETTINGS = (
     Setting("journal.keep", "lifetime", '"400d"', "how long it is kept: an older backup cannot be brought up to date"),
     Setting("retention.expired", "lifetime", '"90d"', "after that, an ended certificate is only found by its serial"),
     Setting("audit.witness", "text", '""', "the file or https URL that gets signed heads of the audit log"),
+    Setting(
+        "audit.witness_token", "text", '""', "a private file with the bearer token that the witness's URL asks for"
+    ),
+    Setting("audit.witness_roots", "text", '""', "a file with roots in PEM that the witness's URL is trusted by, too"),
     Setting("notices.webhooks", "list of URLs", "[]", "what gets each notice by POST, signed"),
     Setting("notices.secret_file", "text", '""', "the file with the secret that webhooks are signed with"),
     Setting("notices.smtp", "text", '""', "the mail server, as mail.example.org:25; empty for no mail"),

@@ -37,6 +37,7 @@ ASKING: Mapping[str, tuple[str, ...]] = {
     "issuer list": (),
     "list": (),
     "profiles": (),
+    "publish": ("www",),
     "rekey": ("alice",),
     "release": ("alice", "--yes"),
     "renew": ("alice",),

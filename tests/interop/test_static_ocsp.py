@@ -14,6 +14,7 @@ from cryptography.x509 import ocsp as library
 from handfast.ca.authority import Authority
 from handfast.ca.order import Order
 from handfast.ca.records import CertificateRecord, Reason
+from handfast.client.static_files import Answers
 from handfast.errors import ConfigError
 from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import no_passphrase
@@ -23,7 +24,7 @@ from handfast.pki.pem import to_pem
 from handfast.pki.subject import parse_subject
 from handfast.protocols.ocsp import file_name, get_path
 from handfast.server.assembly import open_authority
-from handfast.server.static_ocsp import Answers, write_answers
+from handfast.server.static_ocsp import write_answers
 from tests.programs import required_program
 from tests.serving import authority_in, eventually
 

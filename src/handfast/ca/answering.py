@@ -131,7 +131,12 @@ def standings(issuer: Issuer, *, store: Store, now: datetime) -> Iterator[Standi
     """That of every certificate that is alive."""
     named = _keys(issuer)[0]
     for serial, status in store.statuses.all(issuer.name, alive_at=now):
-        yield Standing(cert_id(named, serial), _said(status))
+        yield standing_of(named, serial, status)
+
+
+def standing_of(issuer: IssuerKey, serial: int, status: Status) -> Standing:
+    """How a certificate of that issuer stands. issuer: by SHA-1."""
+    return Standing(cert_id(issuer, serial), _said(status))
 
 
 def sign_standing(one: Standing, responder: Responder, *, now: datetime, lifetime: timedelta = OCSP_LIFETIME) -> bytes:

@@ -1,25 +1,29 @@
 """Write CRLs, CA certificates and OCSP answers for a web server."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from handfast.ca.due import publish_due
 from handfast.cli._authority import current_session, opened
-from handfast.cli._options import authority_options, examples, json_option
+from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import note, print_json, say
 from handfast.cli._progress import progress_line
+from handfast.client.static_files import Answers, StaticFile
 from handfast.server.layout import RESPONDERS
-from handfast.server.static import StaticFile, write_static
-from handfast.server.static_ocsp import Answers, write_answers
+from handfast.server.static import write_static
+from handfast.server.static_ocsp import write_answers
 
 SECTION = "The authority"
+Report = Callable[[str, str], None]
+Outcome = tuple[list[StaticFile], list[Answers], list[str]]
 
 
 @click.command(epilog=examples("handfast publish /srv/pki", "handfast publish /srv/pki --no-ocsp --json"))
 @click.argument("directory", metavar="DIR")
 @click.option("--no-ocsp", is_flag=True, help="Write no OCSP answers.")
-@authority_options
+@desk_options
 @json_option
 def command(directory: str, no_ocsp: bool, as_json: bool) -> None:
     """Publish CRLs that are due, and write all that relying parties fetch below DIR.
@@ -27,26 +31,43 @@ def command(directory: str, no_ocsp: bool, as_json: bool) -> None:
     DIR/crl/ISSUER.crl, shards and deltas beside it, DIR/ca/ISSUER.cer and .p7c, and DIR/ocsp/ with an answer for each
     certificate, for clients that ask by GET: the paths that the URLs in certificates have when `service.url` is set.
     Each file is replaced whole, and never by an older one. Run it from a timer, every minute say: what did not change
-    is not written.
+    is not written. With --server it is fetched from a service, which makes the CRLs by itself, and verified.
     """
-    authority = opened()
-    outcome = publish_due(authority, authority.clock())
-    files = write_static(authority, Path(directory))
-    for which in outcome.late:
-        note(f"{which.file_name} ends soon, and its key is not here: make it where the key is")
-    answers: list[Answers] = []
-    if not no_ocsp:
-        keys = Path(current_session().directory) / RESPONDERS
-        with progress_line() as report:
-            answers = write_answers(authority, Path(directory), keys=keys, report=report)
+    place, wants_ocsp = Path(directory), not no_ocsp
+    with progress_line() as report:
+        publish = _from_service if current_session().is_remote else _from_here
+        files, answers, late = publish(place, wants_ocsp, report)
+    for name in late:
+        note(f"{name} ends soon, and its key is not here: make it where the key is")
     for one in answers:
         if one.lacking:
             note(f"OCSP answers of {one.issuer} are due, and its key is not here: publish them where the key is")
     if as_json:
-        late = [one.file_name for one in outcome.late]
         print_json({"files": [_row(one) for one in files], "ocsp": [_counts(one) for one in answers], "late": late})
     else:
         _tell(files, answers, directory)
+
+
+def _from_here(place: Path, wants_ocsp: bool, report: Report) -> Outcome:
+    authority = opened()
+    outcome = publish_due(authority, authority.clock())
+    files = write_static(authority, place)
+    keys = Path(current_session().directory) / RESPONDERS
+    answers = write_answers(authority, place, keys=keys, report=report) if wants_ocsp else []
+    return files, answers, [one.file_name for one in outcome.late]
+
+
+def _from_service(place: Path, wants_ocsp: bool, report: Report) -> Outcome:
+    # TLS and HTTP take a while to load, and most people's authority is here.
+    from handfast.cli._service import remote_desk
+    from handfast.client.publishing import fetch_answers, fetch_files, listed
+
+    desk = remote_desk(current_session())
+    click.get_current_context().call_on_close(desk.api.close)
+    issuers, lists = desk.known_issuers(), listed(desk.api)
+    files = fetch_files(desk.api, issuers, lists, place)
+    answers = fetch_answers(desk.api, issuers, place, now=desk.clock(), report=report) if wants_ocsp else []
+    return files, answers, [one.file for one in lists if one.is_late]
 
 
 def _tell(files: list[StaticFile], answers: list[Answers], directory: str) -> None:

@@ -105,6 +105,17 @@ class Api:
         """
         headers = self._headers(key, has_body=body is not None)
         data = None if body is None else json.dumps(body).encode()
+        received = self._sent(method, f"/api{path}", data, headers, safe=safe)
+        return _document(received) if received else {}
+
+    def fetch(self, path: str, message: bytes | None = None, media_type: str = "") -> bytes:
+        """What the service gives to everybody, beside its API: GET, or POST of a message. Raises what ask() raises."""
+        headers = {"User-Agent": "handfast"}
+        if message is not None:
+            headers["Content-Type"] = media_type
+        return self._sent("GET" if message is None else "POST", path, message, headers, safe=True)
+
+    def _sent(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], *, safe: bool) -> bytes:
         try:
             try:
                 return self._once(method, path, data, headers)
@@ -123,7 +134,7 @@ class Api:
             self._connection.close()
             self._connection = None
 
-    def _once(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    def _once(self, method: str, path: str, data: bytes | None, headers: Mapping[str, str]) -> bytes:
         if self._connection is not None and time.monotonic() - self._answered > _FRESH:
             self.close()
         if self._connection is None:
@@ -131,13 +142,13 @@ class Api:
             self._connection = http.client.HTTPSConnection(
                 address.host, address.port, context=self.context, timeout=self.timeout
             )
-        self._connection.request(method, f"{self.address.path}/api{path}", body=data, headers=dict(headers))
+        self._connection.request(method, f"{self.address.path}{path}", body=data, headers=dict(headers))
         response = self._connection.getresponse()
         received = self._body(response)
         self._answered = time.monotonic()
         if not 200 <= response.status < 300:
             raise error_of(response.status, received, response.getheader("Retry-After"))
-        return _document(received) if received else {}
+        return received
 
     def _body(self, response: http.client.HTTPResponse) -> bytes:
         received = response.read(LARGEST + 1)

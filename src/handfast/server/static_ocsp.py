@@ -4,40 +4,23 @@ Made from what the store says now, and compared with what lies there: so whateve
 run, and no file needs an fsync of its own.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
-from cryptography.x509 import ocsp as library
-
-from handfast.ca.answering import Standing, sign_standing, standings
+from handfast.ca.answering import sign_standing, standings
 from handfast.ca.authority import Authority
 from handfast.ca.issuer import Issuer
 from handfast.ca.statuses import NEVER_ISSUED
+from handfast.client.static_files import ANSWERS, ENTERED, Answers, may_stay, remove_ended, replace_answer
 from handfast.errors import ConfigError, Malformed
-from handfast.keys.files import PUBLIC, alone_in, make_directory, read_private, write_atomically
+from handfast.keys.files import alone_in, make_directory, read_private, write_atomically
 from handfast.pki import pem
-from handfast.pki.ocsp_response import CertStatus, Responder, responder_of
+from handfast.pki.ocsp_response import Responder, responder_of
 from handfast.protocols.ocsp import file_name
 
-ANSWERS = "ocsp"
-_ENTERED = 0o755
-_NEW = ".new"
 _REPORT_EVERY = 1000
 Report = Callable[[str, str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What write_answers() did for one issuer. lacking: some are due, and the key is not here."""
-
-    issuer: str
-    count: int = 0
-    written: int = 0
-    lacking: bool = False
 
 
 def write_answers(authority: Authority, directory: Path, *, keys: Path, report: Report) -> list[Answers]:
@@ -47,11 +30,11 @@ def write_answers(authority: Authority, directory: Path, *, keys: Path, report: 
 
     keys: the folder in which the responders' keys are kept from one run to the next. Raises ConfigError, Unavailable.
     """
-    folder = make_directory(directory / ANSWERS, mode=_ENTERED)
+    folder = make_directory(directory / ANSWERS, mode=ENTERED)
     with alone_in(folder):
         issuers = authority.issuers.values()
         done = [_of_issuer(authority, one, folder, keys=keys, report=report) for one in issuers]
-        _remove_ended(folder, authority.clock(), authority.ocsp_lifetime)
+        remove_ended(folder, authority.clock(), authority.ocsp_lifetime)
     return done
 
 
@@ -103,64 +86,9 @@ def _of_issuer(authority: Authority, issuer: Issuer, folder: Path, *, keys: Path
         if count % _REPORT_EVERY == 0:
             report(f"OCSP answers of {issuer.name}", f"{count:,} looked at, {written:,} written")
         name = file_name(one.request)
-        if not _may_stay(folder / name, one, now, stands=stands):
+        if not may_stay(folder / name, one, now, stands=stands):
             if responder is None:
                 return Answers(issuer.name, lacking=True)
-            _replace(folder, name, sign_standing(one, responder, now=now, lifetime=authority.ocsp_lifetime))
+            replace_answer(folder, name, sign_standing(one, responder, now=now, lifetime=authority.ocsp_lifetime))
             written += 1
     return Answers(issuer.name, count, written)
-
-
-def _may_stay(path: Path, one: Standing, now: datetime, *, stands: Callable[[int], bool]) -> bool:
-    try:
-        there = library.load_der_ocsp_response(path.read_bytes())
-        begins, ends = there.this_update_utc, there.next_update_utc
-        is_same = there.serial_number == one.identifier.serial and _status(there) == one.status
-        signer = there.certificates[0].serial_number
-    except (FileNotFoundError, ValueError, IndexError):
-        return False
-    if not stands(signer):
-        return False
-    # One from the future was written by a machine whose clock goes faster: it is the newer one.
-    return begins > now or (is_same and ends is not None and now < begins + (ends - begins) / 2)
-
-
-def _status(answer: library.OCSPResponse) -> CertStatus:
-    is_known = answer.certificate_status is not library.OCSPCertStatus.UNKNOWN
-    return CertStatus(is_known, answer.revocation_time_utc, answer.revocation_reason)
-
-
-def _replace(folder: Path, name: str, answer: bytes) -> None:
-    path, new = folder / name, folder / _NEW
-    try:
-        new.write_bytes(answer)
-        new.chmod(PUBLIC)
-        if "/" in name:
-            path.parent.mkdir(mode=_ENTERED, parents=True, exist_ok=True)
-        new.replace(path)
-    except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror}"
-        raise ConfigError(msg, hint="choose a directory that you may write, with space left on it") from None
-
-
-def _remove_ended(folder: Path, now: datetime, lifetime: timedelta) -> None:
-    """Those of certificates that have expired are not made anew, and end. Their folders go with them."""
-    for path in _old_files(folder, (now - lifetime).timestamp()):
-        try:
-            ends = library.load_der_ocsp_response(path.read_bytes()).next_update_utc
-        except ValueError:
-            ends = None
-        if ends is None or ends < now:
-            path.unlink()
-            for parent in path.relative_to(folder).parents[:-1]:
-                if any((folder / parent).iterdir()):
-                    break
-                (folder / parent).rmdir()
-
-
-def _old_files(folder: Path, before: float) -> Iterator[Path]:
-    for at, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            path = Path(at, name)
-            if path.stat().st_mtime < before:
-                yield path

@@ -59,3 +59,27 @@ def publish_crl(caller: Calling, name: Annotated[str, Path(max_length=64)]) -> d
         "next_update": made.record.next_update.isoformat(),
         "entries": made.entries,
     }
+
+
+@router.get("/publications")
+def list_publications(caller: Calling) -> dict[str, Any]:
+    """The newest of all lists: full ones, shards and deltas. Each is at /crl/FILE, for everybody.
+
+    is_late: three quarters of its life are over, and there is no newer one.
+    """
+    authority = caller.authority
+    now, publications = authority.clock(), authority.store.publications
+    found = [
+        {
+            "file": one.which.file_name,
+            "issuer": one.which.issuer,
+            "number": one.record.number,
+            "this_update": one.record.this_update.isoformat(),
+            "next_update": one.record.next_update.isoformat(),
+            "entries": one.entries,
+            "is_late": one.late_at <= now,
+        }
+        for name in authority.issuers
+        for one in publications.all(name)
+    ]
+    return {"publications": found}

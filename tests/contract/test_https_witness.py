@@ -1,4 +1,4 @@
-"""A witness by https: a live server that demands a token, one that is down, and one that refuses."""
+"""A witness by https: a live server that demands a token or a certificate, one that is down, and one that refuses."""
 
 import asyncio
 import json
@@ -37,6 +37,7 @@ class Witness:
     folder: Path
     port: int = 0
     status: int = 204
+    asks_for_certificate: bool = False
     lines: list[str] = field(default_factory=list)
     refused: int = 0
 
@@ -46,6 +47,9 @@ class Witness:
         (self.folder / "chain.pem").write_text(to_pem(leaf) + to_pem(ours.issuing))
         (self.folder / "key.pem").write_text(to_pem(key))
         (self.folder / "roots.pem").write_text(to_pem(ours.root))
+        client = ours.issue("client", subject="CN=ca", key=key)
+        (self.folder / "client.pem").write_text(to_pem(key) + to_pem(client) + to_pem(ours.issuing))
+        (self.folder / "client.pem").chmod(0o600)
 
     @property
     def url(self) -> str:
@@ -56,6 +60,9 @@ class Witness:
         http = ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.folder / "chain.pem", self.folder / "key.pem")
+        if self.asks_for_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.folder / "roots.pem")
         http.socket = context.wrap_socket(http.socket, server_side=True)
         self.port = http.server_port
         thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
@@ -140,6 +147,32 @@ def test_a_head_that_was_not_taken_is_given_again(
         witness.status = 200
         assert witness_if_due(parts) is not None
     assert len(witness.lines) == 1
+
+
+def test_a_witness_that_demands_a_certificate_gets_it_and_nobody_passes_without(
+    parts: Parts, witness: Witness, tmp_path: Path
+) -> None:
+    witness.asks_for_certificate = True
+    with witness.listening(), pytest.raises(Unavailable, match="localhost"):
+        witness_if_due(parts)
+    assert witness.lines == []
+    audit = replace(parts.settings.audit, witness_certificate=str(tmp_path / "client.pem"))
+    known = replace(parts, settings=replace(parts.settings, audit=audit))
+    with witness.listening():
+        assert witness_if_due(known) is not None
+    assert len(witness.lines) == 1
+
+
+@pytest.mark.parametrize(("mode", "why"), [(0o600, "cannot be presented"), (0o644, "open to others")])
+def test_a_certificate_that_cannot_be_presented_is_named(
+    parts: Parts, witness: Witness, tmp_path: Path, mode: int, why: str
+) -> None:
+    path = tmp_path / "client.pem"
+    path.write_text("")
+    path.chmod(mode)
+    audit = replace(parts.settings.audit, witness_certificate=str(path))
+    with witness.listening(), pytest.raises(ConfigError, match=why):
+        witness_if_due(replace(parts, settings=replace(parts.settings, audit=audit)))
 
 
 def test_a_wrong_token_is_refused(parts: Parts, witness: Witness) -> None:

@@ -20,7 +20,8 @@ class EgressPolicy:
 
     allowed: networks that may be reached besides, such as the one a private CA's CRL server stands in. timeout: seconds
     for one fetch from connecting to the last byte. largest: bytes of one answer (a CRL of a million entries has 35 MB).
-    anchors: roots in PEM that are trusted beside the machine's.
+    anchors: roots in PEM that are trusted beside the machine's. certificate: the path of a file with a client
+    certificate, its chain and its key in PEM, for servers that ask for one; empty for none.
     """
 
     allowed: tuple[Network, ...] = ()
@@ -28,6 +29,7 @@ class EgressPolicy:
     largest: int = 64 * 1024 * 1024
     redirects: int = 3
     anchors: str = ""
+    certificate: str = ""
 
 
 def resolve(host: str, port: int, policy: EgressPolicy) -> Address:

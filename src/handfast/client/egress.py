@@ -96,6 +96,15 @@ def _trust(policy: EgressPolicy) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if policy.anchors:
         context.load_verify_locations(cadata=policy.anchors)
+    if policy.certificate:
+        try:
+            # Without a password nobody is asked for one at a terminal that is not there.
+            context.load_cert_chain(policy.certificate, password="")
+        except OSError as error:
+            msg = f"{policy.certificate} cannot be presented: {error.strerror or error}"
+            raise ConfigError(
+                msg, hint="put the key, not encrypted, its certificate and chain into it, in PEM"
+            ) from None
     return context
 
 

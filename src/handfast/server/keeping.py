@@ -26,12 +26,14 @@ class AuditSettings:
     """witness: a file or an https URL that gets the signed heads of the audit log; empty: none does.
 
     witness_token: the file with the token that the URL asks for. witness_roots: the file with roots in PEM that are
-    trusted for it, beside the machine's.
+    trusted for it, beside the machine's. witness_certificate: the file with the certificate that it asks for, and the
+    key.
     """
 
     witness: str = ""
     witness_token: str = ""
     witness_roots: str = ""
+    witness_certificate: str = ""
 
 
 def parse_journal(key: str, value: object) -> JournalSettings:
@@ -46,5 +48,5 @@ def parse_retention(key: str, value: object) -> RetentionSettings:
 
 def parse_audit(key: str, value: object) -> AuditSettings:
     """The table `audit`. Raises ConfigError."""
-    fields = {"witness": as_text, "witness_token": as_text, "witness_roots": as_text}
+    fields = {"witness": as_text, "witness_token": as_text, "witness_roots": as_text, "witness_certificate": as_text}
     return AuditSettings(**as_fields(key, value, fields))

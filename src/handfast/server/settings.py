@@ -99,6 +99,9 @@ SETTINGS = (
     Setting(
         "audit.witness_token", "text", '""', "a private file with the bearer token that the witness's URL asks for"
     ),
+    Setting(
+        "audit.witness_certificate", "text", '""', "a private file: the certificate that it asks for, chain and key"
+    ),
     Setting("audit.witness_roots", "text", '""', "a file with roots in PEM that the witness's URL is trusted by, too"),
     Setting("notices.webhooks", "list of URLs", "[]", "what gets each notice by POST, signed"),
     Setting("notices.secret_file", "text", '""', "the file with the secret that webhooks are signed with"),

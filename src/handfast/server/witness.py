@@ -11,7 +11,7 @@ from handfast.ca.audit_head import Head, sign_head
 from handfast.client.addresses import EgressPolicy
 from handfast.client.egress import Message, fetch
 from handfast.errors import ConfigError, Malformed
-from handfast.keys.files import PUBLIC, read_file, read_private, sync
+from handfast.keys.files import PUBLIC, read_file, read_private, require_private, sync
 from handfast.server.assembly import Parts
 from handfast.server.audit_key import audit_key
 from handfast.server.holding import Step, freely
@@ -38,10 +38,13 @@ def _signed_head(parts: Parts) -> Head:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What an https witness asks for, and by what it is trusted. token: empty for none. roots: PEM."""
+    """What an https witness asks for, and by what it is trusted. token: empty for none. roots: PEM. certificate: the
+    path of a file with a client certificate and its key; empty for none.
+    """
 
     token: str = field(default="", repr=False)
     roots: str = ""
+    certificate: str = ""
 
 
 def access_of(parts: Parts, witness: str) -> Access:
@@ -50,7 +53,10 @@ def access_of(parts: Parts, witness: str) -> Access:
     if witness != settings.witness or "://" not in witness:
         return Access()
     token = _read(parts.directory, settings.witness_token, read_private)
-    return Access(token.strip(), _read(parts.directory, settings.witness_roots, read_file))
+    certificate = str(parts.directory / settings.witness_certificate) if settings.witness_certificate else ""
+    if certificate:
+        require_private(Path(certificate))
+    return Access(token.strip(), _read(parts.directory, settings.witness_roots, read_file), certificate)
 
 
 def _read(directory: Path, name: str, read: Callable[[Path], bytes]) -> str:
@@ -76,7 +82,7 @@ def give(head: Head, witness: str, access: Access = _NO_ACCESS) -> None:
         if not witness.startswith("https://"):
             raise Malformed(f"{witness} is no https URL", hint="a witness is a file, or an https URL that takes a POST")
         # A redirect would take the token to where nobody meant it to go.
-        policy = EgressPolicy(allowed=_ANYWHERE, redirects=0, anchors=access.roots)
+        policy = EgressPolicy(allowed=_ANYWHERE, redirects=0, anchors=access.roots, certificate=access.certificate)
         headers = {"Authorization": f"Bearer {access.token}"} if access.token else {}
         fetch(witness, policy=policy, message=Message(line.encode(), _TYPE, headers, wants_body=False))
         return

@@ -168,6 +168,17 @@ def test_a_cursor_of_no_list_by_ends_is_refused(store: SqlStore) -> None:
         store.search(Listing(now=NOW, state=State.EXPIRED, before=999_999))
 
 
+def test_a_word_after_a_quotation_mark_or_a_dash_of_another_script_is_found_and_the_kind_of_a_name_is_not(
+    empty: SqlStore,
+) -> None:
+    names = parse_names(["gate.example.org"])
+    issue(empty, a_record(1, subject=r"CN=x,O=\"Inner\" \"West\"", label='Gate–9 "Tower" West', names=names))
+    for text in ("9", "tower", "west", "inner", "gate", "example"):
+        assert [one.serial for one in pages(empty, Listing(now=NOW, text=text))] == [1], text
+    for text in ("dns", "ower", "xample"):
+        assert pages(empty, Listing(now=NOW, text=text)) == [], text
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[SqlStore]:
     opened: SqlStore = registry.load("stores", "sqlite").open_store(str(tmp_path / "ca.sqlite"))

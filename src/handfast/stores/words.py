@@ -7,7 +7,7 @@ from itertools import islice
 
 from handfast.ca.records import CertificateRecord
 from handfast.stores.database import Transaction
-from handfast.stores.rows import RECORD_COLUMNS, Row, names_of, record_of
+from handfast.stores.rows import names_of
 
 # Longer ones are cut in the table: an index of PostgreSQL takes no more than 2,700 octets.
 LONGEST = 100
@@ -23,8 +23,7 @@ DELETE = "DELETE FROM certificate_word WHERE word = ? AND certificate = ?"
 
 def words_of(record: CertificateRecord) -> list[str]:
     """What is kept of a certificate: no word that another one begins with, since whoever looks for it finds that."""
-    words = [word[:LONGEST] for text in _longest(_texts_of(record)) for word in _words(text)]
-    return list(_longest(words))
+    return _kept(_texts(record.subject, record.label, [name.value for name in record.names]))
 
 
 def word_rows(record: CertificateRecord, identifier: int) -> list[tuple[str, int]]:
@@ -42,8 +41,7 @@ def is_found(columns: Sequence[str], text: str) -> bool:
         whole = f"{told}\n{names}".lower()
         if _beginning(sought).search(whole) is None:
             return False
-    texts = _texts(subject, label, [name.value for name in names_of(names)])
-    return any(word.startswith(sought) for text in texts for word in _words(text))
+    return any(word.startswith(sought) for text in _texts_in(columns) for word in _words(text))
 
 
 @lru_cache(maxsize=64)
@@ -65,20 +63,21 @@ def plain_part(text: str) -> str:
 
 def fill(transaction: Transaction) -> None:
     """The rows of all certificates that are there."""
-    sql = (
-        f"SELECT {RECORD_COLUMNS} FROM certificate c "  # noqa: S608  # a constant
-        "LEFT JOIN issued i ON i.certificate = 0 LEFT JOIN revocation r ON r.id = 0 "
-        "WHERE c.id > ? ORDER BY c.id LIMIT 1000"
-    )
+    sql = "SELECT id, subject, label, names FROM certificate WHERE id > ? ORDER BY id LIMIT 1000"
     last = 0
     while found := transaction.rows(sql, [last]):
-        transaction.many(INSERT, list(_rows_of(found)))
+        transaction.many(INSERT, [(word, row[0]) for row in found for word in _kept(_texts_in(row[1:]))])
         last = found[-1][0]
 
 
-def _rows_of(found: Sequence[Row]) -> Iterator[tuple[str, int]]:
-    for row in found:
-        yield from word_rows(record_of(row), row[0])
+def _texts_in(columns: Sequence[str]) -> set[str]:
+    """As they are in a certificate's row: its subject, label and names."""
+    subject, label, names = columns
+    return _texts(subject, label, [name.value for name in names_of(names)])
+
+
+def _kept(texts: Iterable[str]) -> list[str]:
+    return list(_longest(word[:LONGEST] for text in _longest(texts) for word in _words(text)))
 
 
 def _longest(texts: Iterable[str]) -> Iterator[str]:
@@ -96,10 +95,6 @@ def _words(text: str) -> Iterator[str]:
         begin = match.start()
         if begin > 1 or not text[0].isalnum():
             yield text[begin:]
-
-
-def _texts_of(record: CertificateRecord) -> set[str]:
-    return _texts(record.subject, record.label, [name.value for name in record.names])
 
 
 def _texts(subject: str, label: str, names: Iterable[str]) -> set[str]:

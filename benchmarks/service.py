@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from benchmarks import _cfssl, _step
+from benchmarks import _bare_service, _cfssl, _step
 from benchmarks._clients import join
 from benchmarks._measure import cost_of, handfast
 from benchmarks._report import Table
@@ -51,7 +51,7 @@ class Server:
 
 
 def measure(folder: Path, *, quick: bool) -> list[Table]:
-    """Ours with a growing store, then the peers that are on PATH."""
+    """Ours with a growing store, then the loop that one would write, and the peers that are on PATH."""
     count = 400 if quick else 4000
     table = Table("Issues per second of the server's CPU", ("who", "on record", "1 client", "16 clients", "MiB"))
     for stored in (0, 1000) if quick else (1_000, 10_000, 100_000, 1_000_000):
@@ -60,6 +60,9 @@ def measure(folder: Path, *, quick: bool) -> list[Table]:
         with ours(place, stored) as (server, header):
             rates = [rate(server, place, est_requests(count, header), clients) for clients in (1, 16)]
             table.add("handfast serve, EST, SQLite", f"{stored:,}", *(f"{one:,.0f}" for one in rates), _mib(server))
+    requests = [der for _, der in csrs(count)]
+    bare = [_bare_service.rate(folder / f"bare-{group}.sqlite", requests, group) for group in (1, 16)]
+    table.add("bare loop, 1 and 16 to a commit", "few", *(f"{one:,.0f}" for one in bare), "")
     for name, program, peer, ask in (
         ("CFSSL, SQLite", "cfssl", _cfssl.serving, _cfssl.requests),
         ("step-ca, Badger", "step-ca", _step.serving, _step.requests),
@@ -73,6 +76,9 @@ def measure(folder: Path, *, quick: bool) -> list[Table]:
             server = Server(process, address, root)
             rates = [rate(server, place, ask(place, csrs(count + _WARMING)), clients) for clients in (1, 16)]
             table.add(name, "few", *(f"{one:,.0f}" for one in rates), _mib(server))
+    table.notes.append(
+        "The bare loop, of cryptography and SQLite, has no HTTP, asks nobody, checks and records nothing."
+    )
     table.notes.append("Each client waits for its answer before it asks again. Keys are P-256, made before.")
     return [table]
 

@@ -7,12 +7,13 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
+from typing import Any
 
 from handfast.ca.authority import Authority
 from handfast.ca.order import Issued, Order
@@ -32,14 +33,18 @@ _TRIAL = Path(__file__).with_name("trial_protocol.py")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that answers. https, http: its ports; metrics: that of the metrics, 0 when it has none."""
+    """A service that answers. https, http: its ports; metrics: that of the metrics, 0 when it has none.
+
+    plain: by the path that it says it serves, whether it says that plain HTTP answers it too.
+    """
 
     directory: Path
     https: int
     http: int
     process: "subprocess.Popen[str]"
     log_path: Path
-    metrics: int = 0
+    metrics: int
+    plain: Mapping[str, bool]
 
     @property
     def root(self) -> Path:
@@ -115,7 +120,8 @@ def running(directory: Path, *options: str, workplace: Path, **variables: str) -
     try:
         told = _first_document(process, log_path)
         metrics = _port(told["metrics"]) if told["metrics"] else 0
-        yield Running(directory, _port(told["https"]), _port(told["http"]), process, log_path, metrics)
+        plain = {route["path"]: route["is_plain"] for route in told["routes"]}
+        yield Running(directory, _port(told["https"]), _port(told["http"]), process, log_path, metrics, plain)
     finally:
         process.terminate()
         try:
@@ -142,7 +148,7 @@ def get(connection: HTTPConnection, path: str, **headers: str) -> tuple[int, str
     return response.status, response.read().decode()
 
 
-def _first_document(process: "subprocess.Popen[str]", log_path: Path) -> dict[str, str]:
+def _first_document(process: "subprocess.Popen[str]", log_path: Path) -> dict[str, Any]:
     text = ""
     assert process.stdout is not None
     for line in process.stdout:

@@ -206,6 +206,23 @@ def test_plain_http_serves_only_what_needs_no_tls(service: Running) -> None:
     assert get(service.connection(), "/trial/label/x/end") == (200, "x")
 
 
+@pytest.mark.parametrize(
+    ("told", "path", "is_plain"),
+    [
+        ("/api", "/api/openapi.json", False),
+        ("/feed", "/feed?after=0", False),
+        ("/trial/label/{label}/end", "/trial/label/x/end", True),
+        ("/trial/whoami", "/trial/whoami", False),
+    ],
+)
+def test_what_it_says_it_serves_is_served(service: Running, told: str, path: str, is_plain: bool) -> None:
+    plain = http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE)
+
+    assert service.plain[told] is is_plain
+    assert get(service.connection(), path)[0] == 200
+    assert get(plain, path)[0] == (200 if is_plain else 404)
+
+
 def test_a_large_answer_comes_whole(service: Running) -> None:
     plain = http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE)
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,17 @@ def test_without_its_packages_the_command_says_how_to_get_them(tmp_path: Path) -
 
     assert done.returncode == 2
     assert "pip install 'handfast[server]'" in done.stderr
+
+
+def test_without_fastapi_all_but_the_api_is_served(tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca")
+    code = "import sys; sys.modules['fastapi'] = None; from handfast.cli import run; sys.exit(run(sys.argv[1:]))"
+    options = ["serve", "--ca", str(tmp_path / "ca"), "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+
+    with subprocess.Popen([sys.executable, "-c", code, *options], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [line.strip() for line in takewhile(lambda line: "Ctrl-C" not in line, process.stdout)]
+        process.terminate()
+
+    assert ("/feed" in told, "/api" in told) == (True, False)
+    assert process.returncode == 0

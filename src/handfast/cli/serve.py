@@ -85,7 +85,6 @@ def require_extra() -> None:
 
 def _print_opened(opened: "Opened", as_json: bool) -> None:
     """Where it listens and what is served: the first thing on stdout, and flushed, since programs wait for it."""
-    shown = sorted({(route.path, route.is_plain) for route in opened.routes})
     until = opened.certificate.not_valid_after_utc
     if as_json:
         places = {
@@ -93,14 +92,14 @@ def _print_opened(opened: "Opened", as_json: bool) -> None:
             "http": str(opened.http) if opened.http else None,
             "metrics": str(opened.metrics) if opened.metrics else None,
         }
-        routes = [{"path": path, "is_plain": is_plain} for path, is_plain in shown]
+        routes = [{"path": one.path, "is_plain": one.is_plain} for one in opened.served]
         print_json({**places, "certificate_until": until, "routes": routes})
     else:
         say(f"HTTPS at https://{opened.https}, with a certificate until {until:%Y-%m-%d %H:%M} UTC")
         say(f"HTTP  at http://{opened.http}" if opened.http else "no plain HTTP")
         if opened.metrics:
             say(f"metrics at http://{opened.metrics}/metrics")
-        for path, is_plain in shown:
-            say(f"  {path}{'  (plain too)' if is_plain and opened.http else ''}")
+        for one in opened.served:
+            say(f"  {one.path}{'  (plain too)' if one.is_plain and opened.http else ''}")
         say("Ctrl-C stops it")
     sys.stdout.flush()

@@ -18,9 +18,10 @@ from handfast.ca.authority import Authority
 from handfast.errors import HandfastError
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.pem import to_pem
+from handfast.protocols import feed
 from handfast.protocols.exchange import Route
 from handfast.server.addresses import Address, bind
-from handfast.server.app import App, Application
+from handfast.server.app import API, App, Application
 from handfast.server.connection import Terms
 from handfast.server.desk import Desk
 from handfast.server.feed import Feeds
@@ -45,6 +46,14 @@ LOOK = timedelta(minutes=1)
 _COLLECT_AFTER = 50_000
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Served:
+    """A path, as routes write it, or what all paths below it begin with. is_plain: plain HTTP answers it too."""
+
+    path: str
+    is_plain: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """Where it listens, and what is served there."""
@@ -52,7 +61,7 @@ class Opened:
     https: Address
     http: Address | None
     metrics: Address | None
-    routes: tuple[Route, ...]
+    served: tuple[Served, ...]
     certificate: x509.Certificate
 
 
@@ -170,7 +179,7 @@ class Serving:
                 https=addresses[0],
                 http=addresses[1] if self.plan.http else None,
                 metrics=addresses[-1] if self.plan.metrics else None,
-                routes=protocol_routes(),
+                served=all_served(),
                 certificate=self._held.leaf,
             )
         )
@@ -279,9 +288,20 @@ def known_issuers(service: Service) -> tuple[x509.Certificate, ...]:
     return tuple(dict.fromkeys(certificate for one in issuers for certificate in (one.certificate, *one.chain)))
 
 
+def all_served() -> tuple[Served, ...]:
+    """What HTTPS answers, in order: the protocols, the feed, and the API where it is installed."""
+    found = {Served(route.path, route.is_plain) for route in protocol_routes()} | {Served(feed.PATH)}
+    return tuple(sorted(found | {Served(API)} if has_api() else found))
+
+
+def has_api() -> bool:
+    """Whether what the REST API is made of is installed."""
+    return importlib.util.find_spec("fastapi") is not None
+
+
 def api_of(service: Service) -> Application | None:
     """The REST API, where it is installed."""
-    if importlib.util.find_spec("handfast.server.api") is None:
+    if not has_api():
         return None
     application: Application = importlib.import_module("handfast.server.api").make_api(service)
     return application

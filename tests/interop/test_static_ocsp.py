@@ -26,27 +26,10 @@ from handfast.protocols.ocsp import file_name, get_path
 from handfast.server.assembly import open_authority
 from handfast.server.static_ocsp import write_answers
 from tests.programs import required_program
-from tests.serving import authority_in, eventually
+from tests.serving import authority_in
+from tests.static_web import static_web
 
-NGINX = """daemon off;
-worker_processes 1;
-pid {at}/nginx.pid;
-error_log {at}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {at}/body;
-    proxy_temp_path {at}/proxy;
-    fastcgi_temp_path {at}/fastcgi;
-    uwsgi_temp_path {at}/uwsgi;
-    scgi_temp_path {at}/scgi;
-    server {{
-        listen unix:{at}/s;
-        root {root};
-        location /ocsp/ {{ types {{}} default_type application/ocsp-response; }}
-    }}
-}}
-"""
+OCSP_TYPE = "location /ocsp/ { types {} default_type application/ocsp-response; }"
 COUNT = 200
 
 
@@ -99,16 +82,8 @@ def test_nginx_answers_curl_and_openssl_agrees(authority: Authority, short_path:
     # Slashes of all kinds must be among them: in the middle, doubled or at the end.
     names = [file_name(question(authority, one.serial)) for one in records]
     assert any("/" in one for one in names)
-    main = short_path / "nginx.conf"
-    main.write_text(NGINX.format(at=short_path, root=short_path / "pki"))
-    command = [required_program("nginx"), "-p", str(short_path), "-c", str(main), "-e", str(short_path / "error.log")]
-    nginx = subprocess.Popen(command)
-    try:
-        eventually((short_path / "s").exists, "nginx listens")
-        fetch_all(authority, records, short_path / "s", tmp_path / "got")
-    finally:
-        nginx.terminate()
-        nginx.wait(60)
+    with static_web(short_path / "pki", OCSP_TYPE, place=short_path) as socket:
+        fetch_all(authority, records, socket, tmp_path / "got")
     for number, record in enumerate(records):
         expected = library.OCSPCertStatus.REVOKED if number % 3 == 0 else library.OCSPCertStatus.GOOD
         assert status(tmp_path / "got" / str(number)) is expected, record

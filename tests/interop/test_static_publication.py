@@ -29,33 +29,12 @@ from handfast.server.static import write_static
 from handfast.validate import Level, Policy, examine, trust
 from handfast.validate.revocation import RevocationFacts, RevocationMode, RevocationPolicy, Status, load_crl
 from tests.programs import required_program
-from tests.serving import authority_in, eventually
+from tests.serving import authority_in
+from tests.static_web import static_web
 
 DELTAS = 'crl_deltas = true\n[service]\nurl = "http://pki.example.org"\n'
 SHARDS = 'crl_shards = 3\n[service]\nurl = "http://pki.example.org"\n'
-NGINX = """daemon off;
-worker_processes 1;
-pid {at}/nginx.pid;
-error_log {at}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {at}/body;
-    proxy_temp_path {at}/proxy;
-    fastcgi_temp_path {at}/fastcgi;
-    uwsgi_temp_path {at}/uwsgi;
-    scgi_temp_path {at}/scgi;
-    server {{
-        listen unix:{at}/s;
-        root {root};
-        types {{
-            application/pkix-crl crl;
-            application/pkix-cert cer;
-            application/pkcs7-mime p7c;
-        }}
-    }}
-}}
-"""
+TYPES = "types { application/pkix-crl crl; application/pkix-cert cer; application/pkcs7-mime p7c; }"
 
 
 @dataclass(frozen=True)
@@ -192,20 +171,12 @@ def build_number(world: World, number: int) -> bytes:
 
 def test_nginx_serves_them_to_curl(world: World, short_path: Path, tmp_path: Path) -> None:
     write_static(world.authority, short_path / "pki")
-    main = short_path / "nginx.conf"
-    main.write_text(NGINX.format(at=short_path, root=short_path / "pki"))
-    command = [required_program("nginx"), "-p", str(short_path), "-c", str(main), "-e", str(short_path / "error.log")]
-    nginx = subprocess.Popen(command)
-    try:
-        eventually((short_path / "s").exists, "nginx listens")
+    with static_web(short_path / "pki", TYPES, place=short_path) as socket:
         for name, media_type in (("crl/issuing.crl", "pkix-crl"), ("ca/issuing.cer", "pkix-cert")):
             fetched = subprocess.run(
-                [required_program("curl"), "--silent", "--fail", "--show-error", "--unix-socket", short_path / "s",
+                [required_program("curl"), "--silent", "--fail", "--show-error", "--unix-socket", socket,
                  "--output", tmp_path / "got", "--write-out", "%{content_type}", f"http://pki.example.org/{name}"],
                 check=True, capture_output=True, text=True, timeout=60,
             )  # fmt: skip
             assert fetched.stdout == f"application/{media_type}"
             assert (tmp_path / "got").read_bytes() == (short_path / "pki" / name).read_bytes()
-    finally:
-        nginx.terminate()
-        nginx.wait(60)

@@ -189,7 +189,9 @@ def test_a_bug_is_answered_without_detail_and_logged_without_the_body(service: R
     assert _SECRET not in service.log()
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/trial/echo", 405)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/trial/echo", 405), ("POST", "/feed", 405)]
+)
 def test_what_is_not_there_is_said_so(service: Running, method: str, path: str, status: int) -> None:
     connection = service.connection()
     connection.request(method, path)

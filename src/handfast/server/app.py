@@ -64,8 +64,8 @@ class App:
         path: str = scope["path"]
         if self.api is not None and (path == API or path.startswith(API + "/")):
             response = await self._guarded(scope, self._below(self.api, scope, receive, send))
-        elif self.feed is not None and path == feed.PATH and scope["method"] == "GET":
-            response = await self._guarded(scope, _run(self.feed, scope, receive, send))
+        elif self.feed is not None and path == feed.PATH:
+            response = await self._guarded(scope, _fed(self.feed, scope, receive, send))
         else:
             response = await self._guarded(scope, self._answer(scope, receive))
         if response is not None:
@@ -200,6 +200,13 @@ def handle(route: Route, request: Request, authority: Authority, timed: Histogra
         with timed.time():
             require_standing(authority, request.peer)
     return route.handle(request, authority)
+
+
+async def _fed(application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
+    if scope["method"] != "GET":
+        return _no_route(("GET",))
+    await application(scope, receive, send)
+    return None
 
 
 async def _run(application: Application, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,6 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from handfast.ca.claims import Claim
@@ -18,7 +17,7 @@ from handfast.ca.records import AuditEvent, CertificateRecord, Finished, RecordS
 from handfast.checks.certificate import require_sound
 from handfast.errors import Conflict
 from handfast.findings import Finding
-from handfast.pki.draft import Draft, Holder, draft_certificate, sign_draft
+from handfast.pki.draft import Draft, Holder, draft_certificate, sign_to_der
 from handfast.pki.profile import Profile
 from handfast.pki.serial import serial_text
 from handfast.pki.subject import format_subject
@@ -58,19 +57,19 @@ def carry_out(decisions: Sequence[Decision], store: Store) -> list[Issued]:
     snapshots = [(digest, _snapshot(one)) for digest, one in profiles.items()]
     claims = [claim for decision in decisions for claim in decision.claims]
     identifiers = store.begin(records, snapshots=snapshots, claims=claims)
-    signed = [sign_draft(decision.draft, keys[decision.issuer.name]) for decision in decisions]
+    signed = [sign_to_der(decision.draft, keys[decision.issuer.name]) for decision in decisions]
     return finish(decisions, records, signed, store, identifiers=identifiers)
 
 
 def finish(
     decisions: Sequence[Decision],
     records: Sequence[CertificateRecord],
-    signed: Sequence[x509.Certificate],
+    signed: Sequence[bytes],
     store: Store,
     *,
     identifiers: Sequence[int],
 ) -> list[Issued]:
-    """Record certificates that were signed for records that were begun. identifiers: the store's for them."""
+    """Record certificates, in DER, that were signed for records that were begun. identifiers: the store's for them."""
     finished = [_finished(identifier, one) for identifier, one in zip(identifiers, signed, strict=True)]
     events = [_event(decision, record.label) for decision, record in zip(decisions, records, strict=True)]
     store.finish(finished, events)
@@ -83,12 +82,12 @@ def finish(
                 certificate=done.certificate,
                 fingerprint=done.fingerprint,
             ),
-            certificate=certificate,
+            certificate=x509.load_der_x509_certificate(done.certificate),
             chain=decision.issuer.presented_chain,
             anchor=decision.issuer.anchor,
             findings=decision.findings,
         )
-        for decision, record, done, certificate in zip(decisions, records, finished, signed, strict=True)
+        for decision, record, done in zip(decisions, records, finished, strict=True)
     ]
 
 
@@ -108,8 +107,8 @@ def resume(decision: Decision, record: CertificateRecord, store: Store) -> Issue
     if replace(record_of(decision), id=record.id, revocation=record.revocation) != record:
         msg = f"{record.label} was begun as {serial_text(record.serial)} and would become another certificate now"
         raise Conflict(msg, hint=f"revoke {serial_text(record.serial)}, and issue it anew under another name or batch")
-    certificate = sign_draft(decision.draft, decision.issuer.unlock())
-    return finish([decision], [record], [certificate], store, identifiers=[record.id])[0]
+    signed = sign_to_der(decision.draft, decision.issuer.unlock())
+    return finish([decision], [record], [signed], store, identifiers=[record.id])[0]
 
 
 def record_of(decision: Decision) -> CertificateRecord:
@@ -147,8 +146,7 @@ def _key_id(draft: Draft) -> bytes:
     return extension.value.digest if extension is not None else b""
 
 
-def _finished(identifier: int, certificate: x509.Certificate) -> Finished:
-    der = certificate.public_bytes(Encoding.DER)
+def _finished(identifier: int, der: bytes) -> Finished:
     # SHA-1 only names the certificate for tools that still show it so; nothing relies on it.
     sha1 = hashlib.sha1(der, usedforsecurity=False).digest()
     return Finished(identifier, der, hashlib.sha256(der).digest(), sha1)

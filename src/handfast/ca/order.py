@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.policy import OPERATOR, Requester
 from handfast.ca.records import BatchRow, CertificateRecord
@@ -45,3 +46,8 @@ class Issued:
     anchor: x509.Certificate
     findings: tuple[Finding, ...] = ()
     replaced: CertificateRecord | None = None
+
+    @property
+    def der(self) -> bytes:
+        """The certificate in DER."""
+        return self.record.certificate or self.certificate.public_bytes(Encoding.DER)

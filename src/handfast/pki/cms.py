@@ -24,10 +24,10 @@ _EMPTY_SET = der.encode(der.SET, b"")
 _SHA512 = hashes.SHA512()
 
 
-def certificates_only(certificates: Iterable[x509.Certificate]) -> bytes:
-    """A message in DER that nobody signed, around these certificates (RFC 8551 section 3.8)."""
+def certificates_only(certificates: Iterable[bytes]) -> bytes:
+    """A message in DER that nobody signed, around these certificates in DER (RFC 8551 section 3.8)."""
     # A set: in the order of DER (X.690 section 11.6).
-    encoded = b"".join(sorted(one.public_bytes(Encoding.DER) for one in certificates))
+    encoded = b"".join(sorted(certificates))
     nothing = der.sequence([der.object_identifier(_DATA)])
     content = [der.integer(1), _EMPTY_SET, nothing, der.encode(0xA0, encoded), _EMPTY_SET]
     return message(SIGNED_DATA, der.sequence(content))

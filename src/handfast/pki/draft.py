@@ -19,7 +19,7 @@ from handfast.pki.lifetime import format_lifetime
 from handfast.pki.names import Name, from_general_names
 from handfast.pki.profile import KeyUsage, Profile
 from handfast.pki.signing import sign, signature_algorithm
-from handfast.pki.tbs import certificate_of, to_be_signed
+from handfast.pki.tbs import encoded_certificate, to_be_signed
 
 CODES = {
     "lifetime-too-long": "the lifetime asked for is longer than the profile's or the issuer's",
@@ -138,7 +138,12 @@ def draft_certificate(
 
 
 def sign_draft(draft: Draft, issuer_key: PrivateKey) -> x509.Certificate:
-    """Sign what was decided. Raises ConfigError when the key is not that of the draft's issuer.
+    """The certificate of sign_to_der()."""
+    return x509.load_der_x509_certificate(sign_to_der(draft, issuer_key))
+
+
+def sign_to_der(draft: Draft, issuer_key: PrivateKey) -> bytes:
+    """Sign what was decided; the certificate in DER. Raises ConfigError when the key is not that of the draft's issuer.
 
     Does not run the checks: whoever signs has run them (law 4).
     """
@@ -147,7 +152,7 @@ def sign_draft(draft: Draft, issuer_key: PrivateKey) -> x509.Certificate:
         raise ConfigError(msg, hint="restore the key that belongs to the certificate, or make a new issuing CA")
     algorithm = signature_algorithm(issuer_key)
     body = to_be_signed(draft, algorithm)
-    return certificate_of(body, algorithm, sign(issuer_key, body))
+    return encoded_certificate(body, algorithm, sign(issuer_key, body))
 
 
 # As long as a signature takes, and the same for all certificates of an issuer.

@@ -12,9 +12,8 @@ _ECDSA_WITH = {one.name: ec.ECDSA(one) for one in (hashes.SHA256(), hashes.SHA38
 _RSA_PADDING = padding.PKCS1v15()
 _RSA_WITH_SHA256 = "1.2.840.113549.1.1.11"
 _ECDSA = {
-    hashes.SHA256: "1.2.840.10045.4.3.2",
-    hashes.SHA384: "1.2.840.10045.4.3.3",
-    hashes.SHA512: "1.2.840.10045.4.3.4",
+    name: der.sequence((der.object_identifier(f"1.2.840.10045.4.3.{last}"),))
+    for name, last in (("sha256", 2), ("sha384", 3), ("sha512", 4))
 }
 _PURE: tuple[tuple[type, str], ...] = (
     (ed25519.Ed25519PrivateKey, "1.3.101.112"),
@@ -30,7 +29,7 @@ def signature_algorithm(key: PrivateKey) -> bytes:
     Raises ConfigError for a key that cannot sign.
     """
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return der.sequence((der.object_identifier(_ECDSA[type(hash_for(key))]),))  # type: ignore[index]  # an EC key has a hash
+        return _ECDSA[hash_for(key).name]  # type: ignore[union-attr]  # an EC key has a hash
     if isinstance(key, rsa.RSAPrivateKey):
         return der.sequence((der.object_identifier(_RSA_WITH_SHA256), der.NULL))
     for cls, dotted in _PURE:

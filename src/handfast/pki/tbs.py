@@ -40,10 +40,9 @@ def to_be_signed(draft: "Draft", algorithm: bytes) -> bytes:
     return der.sequence(parts)
 
 
-def certificate_of(to_be_signed: bytes, algorithm: bytes, signature: bytes) -> x509.Certificate:
-    """The certificate that it becomes."""
-    bits = der.encode(der.BIT_STRING, b"\x00" + signature)
-    return x509.load_der_x509_certificate(der.sequence((to_be_signed, algorithm, bits)))
+def encoded_certificate(to_be_signed: bytes, algorithm: bytes, signature: bytes) -> bytes:
+    """The certificate that it becomes, in DER."""
+    return der.sequence((to_be_signed, algorithm, der.encode(der.BIT_STRING, b"\x00" + signature)))
 
 
 def _issuer_name(draft: "Draft") -> bytes:

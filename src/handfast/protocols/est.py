@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.authority import Authority
 from handfast.protocols.est_asking import place_of
@@ -22,7 +23,7 @@ def ca_certificates(request: Request, authority: Authority) -> Response:
     authority.issuer()
     now = authority.clock()
     valid = {one: None for one in _known(authority) if one.not_valid_after_utc >= now}
-    return certificates_response(valid, is_wrapped=place.is_wrapped)
+    return certificates_response((one.public_bytes(Encoding.DER) for one in valid), is_wrapped=place.is_wrapped)
 
 
 def full_cmc(request: Request, authority: Authority) -> Response:

@@ -48,7 +48,7 @@ def _answer(order: Order, one: Asked, authority: Authority) -> Response:
     issued = authority.enroll(order)
     if isinstance(issued, Pending):
         return pending_response(issued, authority)
-    return certificates_response((issued.certificate,), is_wrapped=one.place.is_wrapped)
+    return certificates_response((issued.der,), is_wrapped=one.place.is_wrapped)
 
 
 def _bonded(csr: CertificateRequest, bond: Bond) -> tuple[x509.Name, tuple[Name, ...]]:

@@ -44,7 +44,7 @@ def server_key_generation(request: Request, authority: Authority) -> Response:
     if recipient is not None:
         issuer = authority.issuer(issued.record.issuer)
         data, media_type = _encrypted(data, recipient, cipher, authority, issuer), _ENCRYPTED_TYPE
-    parts = ((media_type, data), (CERTIFICATES_TYPE, certificates_only((issued.certificate,))))
+    parts = ((media_type, data), (CERTIFICATES_TYPE, certificates_only((issued.der,))))
     return _multipart(parts, is_wrapped=one.place.is_wrapped)
 
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
-from cryptography import x509
-
 from handfast.errors import (
     Conflict,
     Denied,
@@ -84,8 +82,8 @@ def encoded(data: bytes, media_type: str, *, is_wrapped: bool) -> Response:
     )
 
 
-def certificates_response(certificates: Iterable[x509.Certificate], *, is_wrapped: bool) -> Response:
-    """Certificates, with nothing else."""
+def certificates_response(certificates: Iterable[bytes], *, is_wrapped: bool) -> Response:
+    """Certificates in DER, with nothing else."""
     return encoded(certificates_only(certificates), CERTIFICATES_TYPE, is_wrapped=is_wrapped)
 
 

@@ -198,11 +198,15 @@ def test_of_many_who_publish_at_once_each_takes_another_number() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    signed = [event.detail["number"] for event in world.authority.store.events() if event.action == "crl.signed"]
-    assert len(signed) == len(set(signed)) == 20
+    signed = [
+        int(one.detail["number"]) for one in world.authority.store.events(limit=1000) if one.action == "crl.signed"
+    ]
+    # Whoever was overtaken makes it again, under another number.
+    assert len(signed) == len(set(signed)) >= 20
+    assert len(numbers) == 20
     last = world.authority.store.publications.get(FULL)
     assert last is not None
-    assert last.record.number == 20 >= max(numbers)
+    assert last.record.number == max(signed) >= max(numbers)
 
 
 def test_of_two_who_publish_at_once_neither_gives_out_a_second_list_of_the_same_moment() -> None:

@@ -9,7 +9,7 @@ import pytest
 from handfast.keys.passphrase import no_passphrase
 from handfast.server.assembly import assemble, open_parts
 from handfast.server.founding import Plan, create_authority
-from handfast.stores.sqlite import SqliteDatabase
+from tests.statements import told_statements
 
 GROWING = (
     "certificate", "certificate_name", "certificate_shard", "issued", "revocation", "revocation_shard", "crl", "audit",
@@ -20,15 +20,7 @@ GROWING = (
 def test_no_statement_of_opening_scans_a_table_that_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ca = tmp_path / "ca"
     create_authority(ca, Plan(name="Test"), passphrase=no_passphrase).store.close()
-    told: list[str] = []
-    connect = SqliteDatabase._connect
-
-    def traced(database: SqliteDatabase) -> sqlite3.Connection:
-        connection = connect(database)
-        connection.set_trace_callback(told.append)
-        return connection
-
-    monkeypatch.setattr(SqliteDatabase, "_connect", traced)
+    told = told_statements(monkeypatch)
     parts = open_parts(ca, passphrase=no_passphrase)
     assert assemble(parts).issuers
     parts.store.close()

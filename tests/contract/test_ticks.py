@@ -22,8 +22,8 @@ from handfast.server.housekeeping import retire
 from handfast.server.noticing import notices_of
 from handfast.stores import words
 from handfast.stores.database import Transaction
-from handfast.stores.sqlite import SqliteDatabase
 from tests.contract.test_opening import GROWING
+from tests.statements import told_statements
 
 KEY = generate_key().public_key()
 DAY = timedelta(days=1)
@@ -55,16 +55,8 @@ class Running:
 
 @pytest.fixture
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    told: list[str] = []
-    connect = SqliteDatabase._connect
-
-    def traced(database: SqliteDatabase) -> sqlite3.Connection:
-        connection = connect(database)
-        connection.set_trace_callback(told.append)
-        return connection
-
     create_authority(tmp_path, Plan(name="Test"), passphrase=no_passphrase).store.close()
-    monkeypatch.setattr(SqliteDatabase, "_connect", traced)
+    told = told_statements(monkeypatch)
     parts = open_parts(tmp_path, passphrase=no_passphrase)
     authority = replace(assemble(parts), has_deltas=True)
     made = Running(tmp_path, parts, authority, told)

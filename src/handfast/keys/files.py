@@ -96,14 +96,18 @@ def _sweep_folders(parent: Path, name: re.Pattern[str]) -> None:
     for folder in [one for one in parent.iterdir() if name.fullmatch(one.name)]:
         if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
             continue
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(lock)
+        remove_unless_held(folder, os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+
+def remove_unless_held(folder: Path, lock: int) -> None:
+    """Remove what a killed process left; whoever is still at work holds the lock, which is an open file of its."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(lock)
 
 
 @contextmanager

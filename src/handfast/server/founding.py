@@ -24,7 +24,7 @@ from handfast.ca.order import Order
 from handfast.ca.ports import Clock
 from handfast.ca.records import IssuerRecord, Role
 from handfast.errors import ConfigError, Conflict
-from handfast.keys.files import make_directory, sync, write_atomically
+from handfast.keys.files import make_directory, remove_unless_held, sync, write_atomically
 from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.draft import Holder, draft_certificate
@@ -245,10 +245,4 @@ def _clear_abandoned(directory: Path) -> None:
             lock = os.open(site / _LOCK, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
             continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(site, ignore_errors=True)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(lock)
+        remove_unless_held(site, lock)

@@ -1,12 +1,14 @@
 """CA keys as files: who may read them, which are refused, and that a crash leaves them whole or absent."""
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
 from handfast.errors import ConfigError, Conflict
 from handfast.keys.file import FileKeys, open_keys
-from handfast.keys.files import make_directory, read_private, write_atomically
+from handfast.keys.files import make_directory, read_private, remove_unless_held, write_atomically
 from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import no_passphrase
 from handfast.pki.keys import KeyKind
@@ -137,3 +139,15 @@ def test_a_file_where_a_directory_is_wanted_is_told(tmp_path: Path) -> None:
 
 def read_text(path: Path) -> str:
     return path.read_text()
+
+
+def test_what_a_process_left_is_removed_and_what_one_is_still_at_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "left"
+    (folder / "inside").mkdir(parents=True)
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    remove_unless_held(folder, os.open(folder, os.O_RDONLY))
+    assert (folder / "inside").is_dir()
+    os.close(held)
+    remove_unless_held(folder, os.open(folder, os.O_RDONLY))
+    assert not folder.exists()

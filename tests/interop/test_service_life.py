@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -215,6 +216,17 @@ def _refuses(service: Running) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_a_connection_that_is_answered_from_what_lies_ready_idles_from_its_last_answer_on(impatient: Running) -> None:
+    asked = b"GET /trial/ready/r HTTP/1.1\r\nHost: a\r\n\r\n"
+    with socket.create_connection(("localhost", impatient.http), timeout=PATIENCE) as connection:
+        begin = time.monotonic()
+        while time.monotonic() < begin + 8:  # longer than it may idle
+            connection.sendall(asked)
+            assert connection.recv(65536).endswith(b"ready:r")
+            time.sleep(0.5)
+        assert _ended(connection) == b""
 
 
 def test_when_all_places_are_taken_an_idle_connection_makes_room(tmp_path: Path) -> None:

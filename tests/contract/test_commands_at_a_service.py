@@ -110,11 +110,18 @@ def test_a_command_that_can_asks_the_service(asked: Any, name: str, is_first: bo
 @pytest.mark.parametrize("name", REFUSING)
 @pytest.mark.parametrize("is_first", [True, False], ids=["before", "after"])
 def test_a_command_that_cannot_refuses_and_says_what_to_do(asked: Any, name: str, is_first: bool) -> None:
-    words = name.split()
-    status, error = asked("--server", SERVER, *words) if is_first else asked(*words, "--server", SERVER)
+    words, service = name.split(), ("--secret-file", "secret", "--server", SERVER)
+    status, error = asked(*service, *words) if is_first else asked(*words, *service)
     assert (status, error["kind"]) == (2, "config-error"), error
     assert "not over the network" in error["message"] or "--server does nothing" in error["message"]
     assert error["hint"]
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_who_asks_is_nothing_for_a_command_that_asks_no_service(asked: Any, name: str) -> None:
+    status, error = asked(*name.split(), "--secret-file", "secret")
+    assert (status, error["kind"]) == (2, "config-error"), error
+    assert "--secret-file is for a service" in error["message"]
 
 
 def test_what_makes_a_ca_or_hands_out_its_keys_is_refused() -> None:

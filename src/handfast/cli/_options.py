@@ -46,7 +46,7 @@ def desk_options(function: Function) -> Function:
     """Those that name a directory or a service. All but --ca and --server are told by the top help."""
     for name, (metavar, text) in SERVICE_OPTIONS.items():
         function = click.option(
-            f"--{name.replace('_', '-')}",
+            _spelled(name),
             metavar=metavar,
             expose_value=False,
             callback=_remember(name),
@@ -89,7 +89,28 @@ def _service_refused(refuse: Callable[[Session, str | None], None]) -> Callable[
         session = context.ensure_object(Session)
         refuse(session, value or (session.server if "server" in session.typed else None))
 
-    return click.option("--server", metavar="URL", expose_value=False, is_eager=True, hidden=True, callback=callback)
+    def refused(function: Function) -> Function:
+        for name in SERVICE_OPTIONS:
+            if name != "server":
+                function = _hidden(name, _without_service)(function)
+        return _hidden("server", callback, is_eager=True)(function)
+
+    return refused
+
+
+def _hidden(name: str, callback: Callable[..., None], *, is_eager: bool = False) -> Callable[[Function], Function]:
+    return click.option(_spelled(name), expose_value=False, is_eager=is_eager, hidden=True, callback=callback)
+
+
+def _without_service(_context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """--server, which is looked at first, was not given with it."""
+    if value is not None:
+        msg = f"{_spelled(parameter.name or '')} is for a service, which this command does not ask"
+        raise ConfigError(msg, hint="leave it out")
+
+
+def _spelled(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _remember(attribute: str) -> Callable[[click.Context, click.Parameter, str | None], None]:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from handfast.ca.claims import QuotaUse
 from handfast.ca.order import Order
 from handfast.ca.policy import Requester
 from handfast.ca.records import AuditEvent, Pending
 from handfast.errors import Conflict, Denied, NotFound
-from handfast.pki.keys import describe_key
+from handfast.pki.keys import describe_key, public_key_info
 from handfast.pki.names import Name
 from handfast.pki.subject import format_subject
 
@@ -107,7 +105,7 @@ def digest_of(order: Order) -> bytes:
     parts = [
         order.requester.name.encode(),
         order.profile.encode(),
-        order.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        public_key_info(order.public_key),
         order.subject.public_bytes(),
         *sorted(str(name).encode() for name in order.names),
         repr((order.lifetime, order.issuer, order.replaces)).encode(),

@@ -82,7 +82,7 @@ def finish(
                 certificate=done.certificate,
                 fingerprint=done.fingerprint,
             ),
-            certificate=x509.load_der_x509_certificate(done.certificate),
+            der=done.certificate,
             chain=decision.issuer.presented_chain,
             anchor=decision.issuer.anchor,
             findings=decision.findings,
@@ -93,10 +93,9 @@ def finish(
 
 def again(record: CertificateRecord, issuer: Issuer) -> Issued | None:
     """The answer that was given, or would have been, when this was issued; None while it is unfinished."""
-    certificate = record.x509()
-    if certificate is None:
+    if record.certificate is None:
         return None
-    return Issued(record=record, certificate=certificate, chain=issuer.presented_chain, anchor=issuer.anchor)
+    return Issued(record=record, der=record.certificate, chain=issuer.presented_chain, anchor=issuer.anchor)
 
 
 def resume(decision: Decision, record: CertificateRecord, store: Store) -> Issued:

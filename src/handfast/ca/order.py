@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.policy import OPERATOR, Requester
 from handfast.ca.records import BatchRow, CertificateRecord
@@ -34,20 +33,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A certificate that was issued. chain: what its holder sends after it, without the root.
+    """A certificate that was issued. der: in DER. chain: what its holder sends after it, without the root.
 
     findings: warnings and notices of the checks. replaced: the certificate that it renews, which is still valid until
     somebody revokes it.
     """
 
     record: CertificateRecord
-    certificate: x509.Certificate
+    der: bytes
     chain: tuple[x509.Certificate, ...]
     anchor: x509.Certificate
     findings: tuple[Finding, ...] = ()
     replaced: CertificateRecord | None = None
 
     @property
-    def der(self) -> bytes:
-        """The certificate in DER."""
-        return self.record.certificate or self.certificate.public_bytes(Encoding.DER)
+    def certificate(self) -> x509.Certificate:
+        """The certificate itself; read anew each time, since most who ask for one only pass it on."""
+        return x509.load_der_x509_certificate(self.der)

@@ -80,7 +80,7 @@ def issued(document: Document) -> Issued:
     replaced = document["replaced"]
     return Issued(
         record=record({**document["certificate"], "pem": document["pem"]}),
-        certificate=certificate,
+        der=certificate.public_bytes(Encoding.DER),
         chain=_chain(document["chain"]),
         anchor=pem.one_certificate(document["anchor"].encode()),
         findings=tuple(map(finding, document["findings"])),

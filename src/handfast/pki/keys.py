@@ -151,32 +151,33 @@ def require_strong(public_key: PublicKeyTypes) -> None:
         raise Unacceptable(message, hint=findings[0].fix, findings=findings)
 
 
+def public_key_info(public_key: PublicKeyTypes) -> bytes:
+    """The SubjectPublicKeyInfo in DER (RFC 5280 section 4.1.2.7)."""
+    return _known_key(public_key)[1]
+
+
 def key_identifier(public_key: PublicKeyTypes) -> bytes:
     """The 160-bit identifier of RFC 7093 section 2 method 1: the left of SHA-256 over the subjectPublicKey bits."""
-    known = _identifiers.get(id(public_key))
+    return _known_key(public_key)[2]
+
+
+def _known_key(public_key: PublicKeyTypes) -> tuple[PublicKeyTypes, bytes, bytes]:
+    known = _known_keys.get(id(public_key))
     if known is not None and known[0] is public_key:
-        return known[1]
-    identifier = _identifier(public_key)
-    if len(_identifiers) >= _MOST_IDENTIFIERS:
-        _identifiers.clear()
-    _identifiers[id(public_key)] = (public_key, identifier)
-    return identifier
+        return known
+    info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    *_, last = der.children(info, der.element_at(info))
+    known = (public_key, info, hashlib.sha256(info[last.start + 1 : last.end]).digest()[:20])
+    if len(_known_keys) >= _MOST_KNOWN_KEYS:
+        _known_keys.clear()
+    _known_keys[id(public_key)] = known
+    return known
 
 
-# Asked three times for each certificate, and encoding the key costs a tenth of signing it. The key is kept beside its
-# identifier, so that no other key can have its id().
-_identifiers: dict[int, tuple[PublicKeyTypes, bytes]] = {}
-_MOST_IDENTIFIERS = 512
-
-
-def _identifier(public_key: PublicKeyTypes) -> bytes:
-    if is_elliptic(public_key):
-        bits = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    else:
-        info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        *_, last = der.children(info, der.element_at(info))
-        bits = info[last.start + 1 : last.end]
-    return hashlib.sha256(bits).digest()[:20]
+# Asked four times for each certificate, and encoding the key costs a tenth of signing it. The key is kept beside its
+# encoding and identifier, so that no other key can have its id().
+_known_keys: dict[int, tuple[PublicKeyTypes, bytes, bytes]] = {}
+_MOST_KNOWN_KEYS = 512
 
 
 def hash_for(key: PrivateKey | PublicKeyTypes) -> hashes.HashAlgorithm | None:

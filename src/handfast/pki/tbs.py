@@ -7,9 +7,9 @@ encoded once.
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from handfast.pki import der
+from handfast.pki.keys import public_key_info
 
 if TYPE_CHECKING:
     from handfast.pki.draft import Draft
@@ -18,6 +18,8 @@ _Extension = x509.Extension[x509.ExtensionType]
 _VERSION_3 = b"\xa0\x03\x02\x01\x02"
 _TRUE = b"\x01\x01\xff"
 _EXTENSIONS = 0xA3
+# An extension with a subjectKeyIdentifier of 20 octets, up to these.
+_KEY_IDENTIFIER = b"\x30\x1d\x06\x03\x55\x1d\x0e\x04\x16\x04\x14"
 # Every certificate has others: it would be of no use to remember them.
 _OWN = frozenset({x509.SubjectKeyIdentifier, x509.SubjectAlternativeName})
 _MOST = 512
@@ -33,7 +35,7 @@ def to_be_signed(draft: "Draft", algorithm: bytes) -> bytes:
         _issuer_name(draft),
         der.sequence((der.time(draft.not_before), der.time(draft.not_after))),
         draft.subject.public_bytes(),
-        draft.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        public_key_info(draft.public_key),
     ]
     if extensions:
         parts.append(der.encode(_EXTENSIONS, der.encode(der.SEQUENCE, extensions)))
@@ -69,6 +71,9 @@ _known: dict[int, tuple[_Extension, bytes]] = {}
 
 
 def _encoded(extension: _Extension) -> bytes:
+    value = extension.value
+    if type(value) is x509.SubjectKeyIdentifier and len(value.digest) == 20 and not extension.critical:
+        return _KEY_IDENTIFIER + value.digest
     oid = der.object_identifier(extension.oid.dotted_string)
-    value = der.encode(der.OCTET_STRING, extension.value.public_bytes())
-    return der.sequence((oid, _TRUE, value) if extension.critical else (oid, value))
+    octets = der.encode(der.OCTET_STRING, value.public_bytes())
+    return der.encode(der.SEQUENCE, oid + _TRUE + octets if extension.critical else oid + octets)

@@ -137,22 +137,34 @@ def est_requests(count: int, header: str) -> list[bytes]:
 def ours(place: Path, stored: int) -> Iterator[tuple[Server, str]]:
     """The service with so many certificates on record, and a requester's Authorization header."""
     ca = place / "ca"
-    cost_of(handfast("init", str(ca), "--no-passphrase", "--name", "Benchmark CA"))
+    header = authority(ca)
     if stored:
         fill(ca / "ca.sqlite", stored)
+    with serving(ca) as server:
+        yield server, header
+
+
+def authority(ca: Path, *options: str) -> str:
+    """Make an authority with a requester; its Authorization header. options: of `handfast init`."""
+    cost_of(handfast("init", str(ca), "--no-passphrase", "--name", "Benchmark CA", *options))
     told = subprocess.run(
         handfast("requester", "add", "fleet", "--ca", str(ca), "--role", "requester", "--profile", "device",
                  "--any-name", "--token", "--json"),
         capture_output=True, check=True,
     )  # fmt: skip
     secret = json.loads(told.stdout)["secret"]
-    header = "Basic " + base64.b64encode(f"fleet:{secret}".encode()).decode()
+    return "Basic " + base64.b64encode(f"fleet:{secret}".encode()).decode()
+
+
+@contextmanager
+def serving(ca: Path) -> Iterator[Server]:
+    """`handfast serve` for the authority in this directory."""
     command = handfast("serve", "--ca", str(ca), "--listen", "127.0.0.1:0", "--http", "", "--json")
-    with (place / "log").open("wb") as log:
+    with ca.with_name(f"{ca.name}.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
     try:
         port = int(_first_document(process)["https"].rpartition(":")[2])
-        yield Server(process, ("127.0.0.1", port), ca / "certificates" / "root.pem"), header
+        yield Server(process, ("127.0.0.1", port), ca / "certificates" / "root.pem")
     finally:
         process.terminate()
         process.wait()

@@ -5,7 +5,9 @@ The bar: at least 1,500, ahead of everything that stores, and flat from 1,000 to
 import base64
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +31,8 @@ from handfast.pki.subject import parse_subject
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _WARMING = 200
+_SYNCED = 200
+_SYNC = re.compile(r"^\d+ +(?:fsync|fdatasync|msync|sync_file_range)\(", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,18 @@ class Server:
 def measure(folder: Path, *, quick: bool) -> list[Table]:
     """Ours with a growing store, then the loop that one would write, and the peers that are on PATH."""
     count = 400 if quick else 4000
-    table = Table("Issues per second of the server's CPU", ("who", "on record", "1 client", "16 clients", "MiB"))
+    columns = ("who", "on record", "1 client", "16 clients", "MiB", "syncs of one issue")
+    table = Table("Issues per second of the server's CPU", columns)
     for stored in (0, 1000) if quick else (1_000, 10_000, 100_000, 1_000_000):
         place = folder / f"ours-{stored}"
         place.mkdir()
         with ours(place, stored) as (server, header):
             rates = [rate(server, place, est_requests(count, header), clients) for clients in (1, 16)]
-            table.add("handfast serve, EST, SQLite", f"{stored:,}", *(f"{one:,.0f}" for one in rates), _mib(server))
+            synced = _syncs(server, place, est_requests(_SYNCED, header))
+            table.add("handfast serve, EST, SQLite", f"{stored:,}", *_whole(rates), _mib(server), synced)
     requests = [der for _, der in csrs(count)]
     bare = [_bare_service.rate(folder / f"bare-{group}.sqlite", requests, group) for group in (1, 16)]
-    table.add("bare loop, 1 and 16 to a commit", "few", *(f"{one:,.0f}" for one in bare), "")
+    table.add("bare loop, 1 and 16 to a commit", "few", *_whole(bare), "", "1")
     for name, program, peer, ask in (
         ("CFSSL, SQLite", "cfssl", _cfssl.serving, _cfssl.requests),
         ("step-ca, Badger", "step-ca", _step.serving, _step.requests),
@@ -75,12 +81,35 @@ def measure(folder: Path, *, quick: bool) -> list[Table]:
         with peer(place) as (process, address, root):
             server = Server(process, address, root)
             rates = [rate(server, place, ask(place, csrs(count + _WARMING)), clients) for clients in (1, 16)]
-            table.add(name, "few", *(f"{one:,.0f}" for one in rates), _mib(server))
+            synced = _syncs(server, place, ask(place, csrs(_SYNCED + _WARMING)))
+            table.add(name, "few", *_whole(rates), _mib(server), synced)
     table.notes.append(
         "The bare loop, of cryptography and SQLite, has no HTTP, asks nobody, checks and records nothing."
     )
     table.notes.append("Each client waits for its answer before it asks again. Keys are P-256, made before.")
+    table.notes.append(
+        "Syncs: how often it waits for the disk while one client gets one certificate (fsync, fdatasync, msync, "
+        "as strace counts them). Where that is never, a loss of power takes certificates that clients have."
+    )
     return [table]
+
+
+def _whole(rates: list[float]) -> list[str]:
+    return [f"{one:,.0f}" for one in rates]
+
+
+def _syncs(server: Server, place: Path, requests: list[bytes]) -> str:
+    """How often it waits for the disk for one certificate, as strace sees it."""
+    if shutil.which("strace") is None:
+        return "no strace"
+    told = place / "strace"
+    watching = ["strace", "-f", "-e", "trace=fsync,fdatasync,msync,sync_file_range", "-o", str(told)]
+    with subprocess.Popen([*watching, "-p", str(server.process.pid)], stderr=subprocess.PIPE) as tracer:
+        assert tracer.stderr is not None
+        tracer.stderr.readline()  # it is attached
+        ask_all(server, place, requests, 1)
+        tracer.send_signal(signal.SIGINT)
+    return f"{len(_SYNC.findall(told.read_text())) / len(requests):.1f}"
 
 
 def _mib(server: Server) -> str:

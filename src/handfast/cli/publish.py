@@ -41,7 +41,8 @@ def command(directory: str, no_ocsp: bool, as_json: bool) -> None:
         note(f"{name} ends soon, and its key is not here: make it where the key is")
     for one in answers:
         if one.lacking:
-            note(f"OCSP answers of {one.issuer} are due, and its key is not here: publish them where the key is")
+            where = "at the service" if current_session().is_remote else "here"
+            note(f"OCSP answers of {one.issuer} are due, and its key is not {where}: publish them where the key is")
     if as_json:
         print_json({"files": [_row(one) for one in files], "ocsp": [_counts(one) for one in answers], "late": late})
     else:
@@ -60,13 +61,14 @@ def _from_here(place: Path, wants_ocsp: bool, report: Report) -> Outcome:
 def _from_service(place: Path, wants_ocsp: bool, report: Report) -> Outcome:
     # TLS and HTTP take a while to load, and most people's authority is here.
     from handfast.cli._service import remote_desk
-    from handfast.client.publishing import fetch_answers, fetch_files, listed
+    from handfast.client.answers import fetch_answers
+    from handfast.client.publishing import fetch_files, listed
 
     desk = remote_desk(current_session())
     click.get_current_context().call_on_close(desk.api.close)
     issuers, lists = desk.known_issuers(), listed(desk.api)
-    files = fetch_files(desk.api, issuers, lists, place)
-    answers = fetch_answers(desk.api, issuers, place, now=desk.clock(), report=report) if wants_ocsp else []
+    files = fetch_files(desk.api, issuers, lists, place, clock=desk.clock)
+    answers = fetch_answers(desk.api, issuers, place, clock=desk.clock, report=report) if wants_ocsp else []
     return files, answers, [one.file for one in lists if one.is_late]
 
 

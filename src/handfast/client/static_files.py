@@ -70,7 +70,7 @@ def may_stay(path: Path, one: Standing, now: datetime, *, stands: Callable[[int]
     try:
         there = library.load_der_ocsp_response(path.read_bytes())
         begins, ends = there.this_update_utc, there.next_update_utc
-        is_same = there.serial_number == one.identifier.serial and _status(there) == one.status
+        is_same = there.serial_number == one.identifier.serial and said(there) == one.status
         signer = there.certificates[0].serial_number
     except (FileNotFoundError, ValueError, IndexError):
         return False
@@ -80,7 +80,18 @@ def may_stay(path: Path, one: Standing, now: datetime, *, stands: Callable[[int]
     return begins > now or (is_same and ends is not None and now < begins + (ends - begins) / 2)
 
 
-def _status(answer: library.OCSPResponse) -> CertStatus:
+def is_later(path: Path, one: Standing, than: datetime, *, stands: Callable[[int], bool]) -> bool:
+    """Whether the answer there says how it stands, too, by a responder that stands, and was made after that."""
+    try:
+        there = library.load_der_ocsp_response(path.read_bytes())
+        is_same = there.serial_number == one.identifier.serial and said(there) == one.status
+        return is_same and there.this_update_utc > than and stands(there.certificates[0].serial_number)
+    except (FileNotFoundError, ValueError, IndexError):
+        return False
+
+
+def said(answer: library.OCSPResponse) -> CertStatus:
+    """What an answer about one certificate says of it."""
     is_known = answer.certificate_status is not library.OCSPCertStatus.UNKNOWN
     return CertStatus(is_known, answer.revocation_time_utc, answer.revocation_reason)
 

@@ -91,7 +91,7 @@ def _is_plain(crl: LoadedCRL, question: Question) -> bool:
         and "2.5.29.28" not in crl.extensions
         and same_name(crl.issuer, question.certificate.issuer)
         and form_problem(crl, question) is None
-        and _is_genuine(crl, question.issuer)
+        and is_genuine(crl, question.issuer)
         and _entries_problem(crl) is None
         and crl.index.unknown_critical is None
         and len(crl.index.issuers) == 1
@@ -219,12 +219,12 @@ def _signer_problem(crl: LoadedCRL, question: Question) -> str | None:
     """Steps f and g: whose key signed it, and is that one entitled to."""
     issuer = question.issuer
     own = same_name(issuer.name, crl.issuer)
-    if own and _is_genuine(crl, issuer):
+    if own and is_genuine(crl, issuer):
         return None
     named = _likely_signers(crl, question)
     if not named and not own:
         return "the certificate of its signer is not at hand"
-    genuine = [each for each in named if _is_genuine(crl, authority_of(each))]
+    genuine = [each for each in named if is_genuine(crl, authority_of(each))]
     if any(question.signers.is_valid(each) for each in genuine):
         return None
     if genuine:
@@ -240,7 +240,7 @@ def _likely_signers(crl: LoadedCRL, question: Question) -> list[Certificate]:
     return named[:MOST_SIGNERS]
 
 
-def _is_genuine(crl: LoadedCRL, signer: CertificationAuthority) -> bool:
+def is_genuine(crl: LoadedCRL, signer: CertificationAuthority) -> bool:
     """Whether that key signed it and its certificate allows it to; answered once for each list and signer."""
     key = signer.identity
     if key not in crl.verified:

@@ -48,13 +48,13 @@ def ask_ocsp(question: Question) -> OCSPAnswer:
     for number, data in enumerate(question.facts.ocsp_responses, start=1):
         name = f"OCSP response {number}"
         try:
-            answer = _ask_response(load_response(data, source=name), data, question)
+            answer = judge(load_response(data, source=name), data, question)
         except (Malformed, *UNREADABLE) as error:
             problems.append((name, f"it cannot be read: {error}"))
             continue
         if isinstance(answer, str):
             problems.append((name, answer))
-        elif answer is not None:
+        else:
             found.append(answer)
     if not found:
         return OCSPAnswer(problems=tuple(problems))
@@ -69,8 +69,8 @@ def _weight(single: ocsp.OCSPSingleResponse | None) -> tuple[bool, bool, datetim
     return revoked, good, single.this_update_utc
 
 
-def _ask_response(response: ocsp.OCSPResponse, data: bytes, question: Question) -> OCSPAnswer | str | None:
-    """An answer; or why this response is no use; or None when it is about other certificates."""
+def judge(response: ocsp.OCSPResponse, data: bytes, question: Question) -> OCSPAnswer | str:
+    """An answer to the question; or why this response, of which `data` is the DER, is no use."""
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         return f"the responder answered {response.response_status.name.lower().replace('_', ' ')}"
     singles = list(_singles_for(response, question))
@@ -85,7 +85,7 @@ def _ask_response(response: ocsp.OCSPResponse, data: bytes, question: Question) 
         return problem
     current = [single for single in singles if freshness_problem(single, question) is None]
     if not current:
-        return freshness_problem(singles[0], question)
+        return freshness_problem(singles[0], question) or "it is not current"
     nonce_notice = _nonce_notice(response, question)
     if nonce_notice:
         notices.append(nonce_notice)

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +228,71 @@ def test_every_wrong_field_is_told_at_once(api: Api) -> None:
     assert status == 422
     assert {one["field"] for one in told["errors"]} >= {"profile", "names", "lifetime", "key", "colour"}
     assert told["status"] == 422
+
+
+def test_wrong_fields_that_only_our_own_parsers_know_are_told_at_once_too(api: Api) -> None:
+    body = {"profile": "client", "names": ["a b", "..."], "csr": "no request", "lifetime": "1d"}
+    status, told = api("administrator", "POST", "/certificates", body)
+    assert (status, {one["field"] for one in told["errors"]}) == (422, {"names", "csr"})
+    names = next(one["message"] for one in told["errors"] if one["field"] == "names")
+    assert "; a host name" in names.partition("space")[2]
+    status, told = api(
+        "administrator", "POST", "/certificates", {"profile": "no", "issuer": "isuing", "names": ["a.b"]}
+    )
+    assert (status, {one["field"] for one in told["errors"]}) == (422, {"profile", "issuer"})
+    assert 'did you mean "issuing"?' in str(told)
+    body = {"name": "a b", "role": "requester", "patterns": ["***"], "certificate": "none"}
+    status, told = api("administrator", "POST", "/requesters", body)
+    assert (status, {one["field"] for one in told["errors"]}) == (422, {"name", "patterns", "certificate"})
+    status, told = api("administrator", "POST", "/tokens", {"profile": "device", "names": ["*@@"], "lifetime": "1y"})
+    assert (status, {one["field"] for one in told["errors"]}) == (422, {"names", "lifetime"})
+
+
+def test_what_is_no_json_is_told_of_the_body(api: Api) -> None:
+    status, told = api(
+        "administrator", "POST", "/certificates", None, "-H", "Content-Type: application/json", "-d", "{"
+    )
+    assert (status, [one["field"] for one in told["errors"]]) == (422, ["body"])
+
+
+def test_only_an_administrator_gets_a_certificate_that_speaks_for_a_ca(api: Api) -> None:
+    for who in ("registration-officer", "requester"):
+        assert api(who, "POST", "/certificates", {"profile": "ocsp", "subject": "CN=evil"})[0] == 403
+        assert api(who, "POST", "/tokens", {"profile": "ocsp", "names": ["evil"]})[0] == 400
+    assert api("administrator", "POST", "/certificates", {"profile": "ocsp", "subject": "CN=own"})[0] == 201
+
+
+def test_a_root_signs_for_nobody_who_asks_from_elsewhere(api: Api) -> None:
+    body = {"profile": "client", "subject": "CN=alice", "issuer": "root"}
+    for who in ("administrator", "registration-officer", "requester"):
+        status, told = api(who, "POST", "/certificates", body)
+        assert (status, told["detail"]) == (403, "root is a root, and signs only CAs")
+
+
+def test_what_the_service_cannot_do_is_told_as_what_it_is_and_in_the_log(tmp_path: Path) -> None:
+    required_program("curl")
+    authority_in(tmp_path / "ca")
+    secret = new_secret(SECRET_PREFIX)
+    with opened(tmp_path / "ca") as authority:
+        record = RequesterRecord(
+            name="ann", role=RequesterRole.ADMINISTRATOR, profiles=None, patterns=None, created_at=authority.clock()
+        )
+        authority.office.add_requester(record, Proof(secret=secret))
+    with running(tmp_path / "ca", workplace=tmp_path) as service:
+        ann = partial(Api(service, {"ann": secret}), "ann", "POST")
+        (tmp_path / "ca" / "keys" / "root.key").unlink()
+        away = (409, "the key of root cannot be used at this service")
+        status, told = ann("/issuers/root/crl", {})
+        assert (status, told["detail"]) == away
+        status, told = ann("/certificates", {"profile": "client", "subject": "CN=alice", "issuer": "root"})
+        assert (status, told["detail"]) == away
+
+        shutil.rmtree(tmp_path / "ca" / "journal")
+        (tmp_path / "ca" / "journal").write_text("a file in the way", encoding="utf-8")
+        status, told = ann("/certificates", {"profile": "client", "subject": "CN=alice"})
+        assert (status, told["status"]) == (500, 500)
+        failed = [json.loads(line) for line in service.log().splitlines() if "request.failed" in line]
+        assert "journal" in failed[0]["why"]
 
 
 def test_what_breaks_the_rules_for_certificates_is_told_with_its_findings(api: Api) -> None:

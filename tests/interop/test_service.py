@@ -162,6 +162,8 @@ def test_what_is_no_http_is_answered_with_400_and_words_of_ours(service: Running
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"secret-words" not in answer
+    told = [json.loads(line) for line in service.log().splitlines()]
+    assert "library.warned" in {line["event"] for line in told}
 
 
 def test_an_error_that_escapes_a_protocol_becomes_problem_details(service: Running) -> None:
@@ -187,6 +189,19 @@ def test_a_bug_is_answered_without_detail_and_logged_without_the_body(service: R
     assert "ValueError" not in body
     eventually(lambda: "handfast_trial.py" in service.log(), "the place of the bug is in the log")
     assert _SECRET not in service.log()
+
+
+def test_each_request_is_in_the_log_when_that_is_asked_for(service: Running) -> None:
+    connection = service.connection()
+    assert get(connection, "/api/caller?secret=word")[0] == 401
+    assert get(connection, "/trial/whoami")[0] == 200
+
+    def logged(route: str) -> list[int]:
+        lines = map(json.loads, service.log().splitlines())
+        return [one["status"] for one in lines if one["event"] == "request" and one["route"] == route]
+
+    eventually(lambda: 401 in logged("/api") and 200 in logged("/trial/whoami"), "both are in the log")
+    assert "word" not in service.log()
 
 
 @pytest.mark.parametrize(

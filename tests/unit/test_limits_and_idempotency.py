@@ -55,8 +55,8 @@ def test_handfast_toml_says_limits_and_approvals() -> None:
         '[profiles.server]\napprovals = "1"',
     ],
 )
-def test_limits_and_approvals_that_make_no_sense_are_refused(text: str) -> None:
-    with pytest.raises(ConfigError):
+def test_limits_and_approvals_that_make_no_sense_are_refused_by_their_name(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"limits|profiles\.server\.approvals"):
         parse_settings(text)
 
 

@@ -21,7 +21,7 @@ OCSP_LIFETIME = timedelta(hours=12)
 UNKNOWN_LIFETIME = timedelta(minutes=5)
 PROFILE = "ocsp"
 # Who the service is when it makes itself the certificate by which it signs answers.
-RESPONDER = Requester("ocsp-responder", frozenset({Grant.ISSUE}), frozenset({PROFILE}), is_local=True)
+RESPONDER = Requester("ocsp-responder", frozenset({Grant.ISSUE, Grant.MANAGE}), frozenset({PROFILE}), is_local=True)
 # P-256 signs ten times as fast as RSA; a CA with a key of a newer kind has clients that know that kind.
 _SAME_KIND = {KeyKind.ED25519, KeyKind.ML_DSA_44, KeyKind.ML_DSA_65, KeyKind.ML_DSA_87}
 

@@ -94,7 +94,7 @@ class Authority:
     def _decide(self, order: Order) -> Decision:
         profile, issuer, now = self.profile(order.profile), self.issuer(order.issuer), self.clock()
         try:
-            self._authorize(order, profile)
+            self._authorize(order, profile, issuer)
             decision = issuing.decide(order, profile, issuer, serial=self.new_serial(), now=now)
             claims = self._claims(order, now)
             return replace(decision, claims=claims) if claims else decision
@@ -105,15 +105,18 @@ class Authority:
             self._refused(order, error, now)
             raise
 
-    def _authorize(self, order: Order, profile: Profile) -> None:
-        if renewing.renews_itself(order):
+    def _authorize(self, order: Order, profile: Profile, issuer: Issuer) -> None:
+        renews_itself = renewing.renews_itself(order)
+        if renews_itself:
             self.policy.require_allowed(profile.name, order.names)
         else:
             self.policy.authorize(order.requester, profile.name, order.names, subject=order.subject)
+        if profile.is_ca or (profile.speaks_for_issuer and not renews_itself):
+            self.policy.require(order.requester, Grant.MANAGE)
         if order.replaces is not None:
             renewing.require_replaceable(order, self.store, now=self.clock())
-        if profile.is_ca:
-            self.policy.require(order.requester, Grant.MANAGE)
+        elif not order.requester.is_local and not profile.is_ca and issuer.name != self.default_issuer:
+            _require_no_root(issuer)
         now = self.clock()
         limits.require_room(self.store.quotas, self.limits.uses(order.requester, profile.name, now), now)
 
@@ -370,3 +373,11 @@ class Authority:
         }
         event = AuditEvent(at=now, actor=order.requester.name, action="certificate.refused", detail=detail)
         self.store.append(event)
+
+
+def _require_no_root(issuer: Issuer) -> None:
+    """A root that has CAs below it signs for nobody else, unless somebody at its machine says so. Raises Denied."""
+    if issuer.role is Role.ROOT:
+        raise Denied(
+            f"{issuer.name} is a root, and signs only CAs", hint="leave the issuer out, or name one that issues"
+        )

@@ -98,8 +98,9 @@ class Office:
         if not timedelta() < lifetime <= LONGEST_TOKEN:
             raise ConfigError(f"a token lives {LONGEST_TOKEN.days} days at most", hint="say --expires 1d")
         self._profile(profile)
-        if self.profiles[profile].is_ca:
-            raise ConfigError(f"a token cannot be for a CA, as {profile} is", hint="sign the CA at the machine")
+        if self.profiles[profile].speaks_for_issuer:
+            msg = f"a token cannot be for who speaks for a CA, as {profile} does"
+            raise ConfigError(msg, hint="sign it at the machine")
         now = self.clock()
         token = TokenRecord(
             digest=secret_digest(secret),

@@ -14,7 +14,9 @@ from handfast.errors import ConfigError
 
 # The store knows a secret by its SHA-256 only: 256 random bits need no salt and no slow hash.
 SECRET_PREFIX = "hfr_"  # noqa: S105  # the beginning of all of them, which is no secret
-RESERVED = frozenset({"operator", "service"})
+# Who works at the machine of the CA itself: whose its certificates are says the name.
+RESERVED = frozenset({"operator", "service", "ocsp-responder"})
+NAME_HINT = f"use letters, digits, dots, dashes and @; at most 64; not {', not '.join(sorted(RESERVED))}"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -30,8 +32,7 @@ class RequesterRecord:
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
-            hint = "use letters, digits, dots, dashes and @; at most 64; not operator, not service"
-            raise ConfigError(f"{self.name[:80]!r} cannot be the name of a requester", hint=hint)
+            raise ConfigError(f"{self.name[:80]!r} cannot be the name of a requester", hint=NAME_HINT)
 
     def requester(self, certificate: CertificateRecord | None = None) -> Requester:
         """Who asks, having proven it. certificate: by which."""

@@ -10,7 +10,7 @@ from handfast.cli._desk import desk
 from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import note, print_json, print_table
 from handfast.client.desk import Desk, PublishedList, issuer_of
-from handfast.errors import ConfigError, Refused
+from handfast.errors import ConfigError, Conflict, Refused
 
 SECTION = "The authority"
 
@@ -65,7 +65,7 @@ def _publish(authority: Desk, wanted: tuple[str, ...], *, is_all: bool) -> tuple
             made = (
                 authority.publish(name) if wanted or is_all or authority.is_due(issuer) else authority.last_list(name)
             )
-        except (ConfigError, Refused) as error:
+        except (ConfigError, Conflict, Refused) as error:
             if wanted:
                 raise
             missing.append(name)

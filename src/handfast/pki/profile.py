@@ -72,6 +72,11 @@ class Profile:
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    @property
+    def speaks_for_issuer(self) -> bool:
+        """True when what its holder signs is believed as the CA's own: certificates, lists or OCSP answers."""
+        return self.is_ca or oids.OCSP_SIGNING in self.extended_key_usage
+
     def snapshot(self) -> str:
         """All of the profile as canonical JSON: what the store keeps under the digest."""
         content = {one.name: _plain(getattr(self, one.name)) for one in fields(self) if one.name != "digest"}

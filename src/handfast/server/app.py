@@ -31,7 +31,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 API, METRICS = "/api", "/metrics"
 # Where the path template of the route that was found is in the scope.
-_ROUTE = "handfast.route"
+_ROUTE, _STATUS = "handfast.route", "handfast.status"
 _PIECE = 65536
 
 
@@ -70,8 +70,8 @@ class App:
             response = await self._guarded(scope, self._answer(scope, receive))
         if response is not None:
             await self._send(response, send, scope)
-            if self.logs_requests:
-                self._log(scope, response)
+        if self.logs_requests and _STATUS in scope:
+            self._log(scope)
 
     async def _guarded(self, scope: Scope, answer: Awaitable[Response | None]) -> Response | None:
         try:
@@ -149,6 +149,7 @@ class App:
             has_begun = True
             await send(message)
 
+        scope[_ROUTE] = API
         failure = await self._guarded(scope, _run(application, inner, replayed(body.data, receive), noting))
         return None if has_begun else failure
 
@@ -169,7 +170,7 @@ class App:
             self.service.log("answer.not-taken", path=scope["path"])
             scope[SCOPE_KEY].abort()
 
-    def _log(self, scope: Scope, response: Response) -> None:
+    def _log(self, scope: Scope) -> None:
         """One line for a request: the route and not the path, which may be as long and as secret as a client likes."""
         peer: Peer = scope[SCOPE_KEY].peer
         who = None if peer.certificate is None else serial_text(peer.certificate.serial_number)
@@ -178,13 +179,14 @@ class App:
             "request",
             method=scope["method"],
             route=route,
-            status=response.status,
+            status=scope[_STATUS],
             address=peer.address,
             serial=who,
             tenant=tenant_of(scope) or None,
         )
 
     def _seen(self, scope: Scope, route: str, status: int) -> None:
+        scope[_STATUS] = status
         if self.metrics is not None:
             self.metrics.answered(tenant_of(scope), route, status)
 

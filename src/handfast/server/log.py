@@ -1,6 +1,7 @@
 """The service's log: one line for each event, JSON where a program reads it; never a body, a token or a key."""
 
 import json
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -42,6 +43,25 @@ class Lines:
 def to_stderr() -> Lines:
     """The log of a service: for people on a terminal, JSON lines elsewhere."""
     return Lines(sys.stderr, as_json=not sys.stderr.isatty())
+
+
+def take_over(log: Log) -> None:
+    """Have what libraries tell by Python's logging in the same lines: that a request was no HTTP, for instance."""
+    handler = logging.StreamHandler(_Told(log))
+    logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING, handlers=[handler], force=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A stream whose texts are events of the log."""
+
+    log: Log
+
+    def write(self, text: str) -> None:
+        self.log("library.warned", what=text.rstrip())
+
+    def flush(self) -> None:
+        pass
 
 
 def _clean(value: Value) -> Value:

@@ -10,7 +10,7 @@ from typing import Any
 from handfast.ca.answering import OCSP_LIFETIME
 from handfast.ca.authority import CRL_LIFETIME
 from handfast.ca.enrollment import Enrollment
-from handfast.ca.limits import Limits, parse_rate
+from handfast.ca.limits import Limits, Rate, parse_rate
 from handfast.ca.name_patterns import NamePattern, parse_pattern
 from handfast.errors import ConfigError
 from handfast.pki.issuer_identity import PublicationUrls
@@ -211,8 +211,15 @@ def _approvals(profile: str, value: object) -> int:
 
 
 def _limits(key: str, value: object) -> Limits:
-    texts = as_fields(key, value, dict.fromkeys(("per_requester", "per_profile"), as_text))
-    return Limits(**{name: parse_rate(text) for name, text in texts.items() if text})
+    return Limits(**as_fields(key, value, dict.fromkeys(("per_requester", "per_profile"), _rate)))
+
+
+def _rate(key: str, value: object) -> Rate | None:
+    text = as_text(key, value)
+    try:
+        return parse_rate(text) if text else None
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error.message}", hint=error.hint) from None
 
 
 def _url(key: str, value: object) -> str:

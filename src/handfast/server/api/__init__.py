@@ -10,7 +10,7 @@ from handfast import __version__
 from handfast.errors import HandfastError
 from handfast.server.api import approvals, audit, certificates, issuers, requesters, tokens
 from handfast.server.api.access import OPERATIONS
-from handfast.server.api.answers import on_error, on_http_error, on_invalid
+from handfast.server.api.answers import on_bug, on_error, on_http_error, on_invalid
 from handfast.server.api.caller import Authenticator
 from handfast.server.service import Service
 
@@ -38,6 +38,7 @@ def make_api(service: Service) -> FastAPI:
     app.add_exception_handler(HandfastError, on_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(Exception, on_bug)
     _describe_security(app)
     return app
 

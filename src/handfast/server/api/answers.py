@@ -2,19 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
 from handfast.ca.answers import AnswerKey
-from handfast.errors import Malformed
+from handfast.errors import Malformed, RequestError
+from handfast.pki.nearest import nearest
 from handfast.protocols.exchange import Response as Answer
 from handfast.server.api.caller import Caller
-from handfast.server.problems import MEDIA_TYPE, problem, problem_of
+from handfast.server.log import Log
+from handfast.server.problems import INTERNAL_HINT, MEDIA_TYPE, problem, problem_of
 
 IdempotencyKey = Annotated[
     str | None,
@@ -24,9 +27,17 @@ IdempotencyKey = Annotated[
 SECRETS = ("key", "pkcs12", "password", "secret")
 
 
-def on_error(_request: Request, error: Any) -> Response:
-    """A HandfastError, as the rest of the service spells it."""
+def on_error(request: Request, error: Any) -> Response:
+    """A HandfastError, as the rest of the service spells it; on record when it is the operator's to mend."""
+    if not isinstance(error, RequestError):
+        log: Log = request.app.state.authenticate.service.log
+        log("request.failed", path=request.scope["path"], error=type(error).__name__, why=error.message)
     return _response(problem_of(error))
+
+
+def on_bug(_request: Request, _error: Any) -> Response:
+    """Anything else. It is raised again after this, and the frame of the service puts it on record."""
+    return _response(problem(500, "the service failed", hint=INTERNAL_HINT))
 
 
 def on_invalid(_request: Request, error: Any) -> Response:
@@ -47,6 +58,23 @@ def on_http_error(_request: Request, error: Any) -> Response:
     status = error.status_code if error.status_code in {404, 405} else 400
     words = {404: "there is nothing at this path", 405: "this path does not know the method"}
     return _response(problem(status, words.get(status, "the request cannot be read"), headers=error.headers))
+
+
+def require_right(wrong: Mapping[str, str | None]) -> None:
+    """Refuse a body for what only the authority can tell of its fields. wrong: by field, the message, or None.
+
+    Raises RequestValidationError, with every field that is wrong.
+    """
+    told = [{"loc": ("body", field), "msg": message} for field, message in wrong.items() if message is not None]
+    if told:
+        raise RequestValidationError(told)
+
+
+def unknown(what: str, names: Iterable[str], known: Iterable[str]) -> str | None:
+    """The message of a field with a name that is not known, as of a profile; None when all are."""
+    listed = list(known)
+    missing = [name for name in names if name not in listed]
+    return f"there is no {what} {missing[0]!r}; {nearest(missing[0], listed)}" if missing else None
 
 
 def once(
@@ -92,7 +120,9 @@ def _response(answer: Answer) -> Response:
 
 
 def _place(location: tuple[Any, ...]) -> str:
-    return ".".join(str(one) for one in location[1:]) or str(location[0])
+    """A field by its names; the body itself where it is no JSON, of which pydantic tells the octet."""
+    names = [str(one) for one in location[1:]]
+    return ".".join(names) if names and not isinstance(location[1], int) else str(location[0])
 
 
 def _message(one: Mapping[str, Any]) -> str:

@@ -17,17 +17,16 @@ from handfast.ca.records import BatchRow, CertificateRecord, Listing, Pending, R
 from handfast.errors import Conflict, Malformed, NotFound
 from handfast.keys.generate import random_password
 from handfast.pki import pem
-from handfast.pki.csr import CertificateRequest, parse_request
+from handfast.pki.csr import CertificateRequest
 from handfast.pki.keys import PublicKey, key_identifier
-from handfast.pki.nearest import nearest
 from handfast.pki.pem import to_pem
 from handfast.pki.pkcs12 import build_pkcs12
-from handfast.pki.profile import Profile
 from handfast.pki.serial import serial_text
 from handfast.server.api import models, shown
 from handfast.server.api.access import Whose
-from handfast.server.api.answers import IdempotencyKey, once
+from handfast.server.api.answers import IdempotencyKey, once, require_right, unknown
 from handfast.server.api.caller import Caller, Calling
+from handfast.server.api.issuers import require_key
 
 router = APIRouter(tags=["certificates"])
 _PEM, _DER = "application/x-pem-file", "application/pkix-cert"
@@ -53,15 +52,24 @@ def issue_certificate(
 
     def do() -> tuple[int, dict[str, Any]]:
         if wanted.csr is not None:
-            csr = parse_request(wanted.csr.encode(), source="csr")
-            return _enrolled(caller, _order(caller, wanted, csr.public_key, csr))
-        made = caller.authority.randomness.new_key(wanted.key)
+            return _enrolled(caller, _order(caller, wanted, wanted.csr.public_key, wanted.csr))
+        made = authority.randomness.new_key(wanted.key)
         status, document = _enrolled(caller, _order(caller, wanted, made.public_key(), None))
         return status, {**document, "key": to_pem(made)}
 
+    authority = caller.authority
+    issuers = () if wanted.issuer is None else (wanted.issuer,)
+    require_right(
+        {
+            "profile": unknown("profile", (wanted.profile,), authority.profiles),
+            "issuer": unknown("issuer", issuers, authority.issuers),
+        }
+    )
+    if wanted.issuer is not None:
+        require_key(authority.issuers[wanted.issuer])
     if wanted.csr is None and wanted.row is not None:
         raise Malformed("a row of a bulk issue has no CSR: its key would be lost with the answer", hint="send a CSR")
-    if wanted.csr is None and caller.authority.policy.approvals.get(wanted.profile, 0):
+    if wanted.csr is None and authority.policy.approvals.get(wanted.profile, 0):
         msg = f"the profile {wanted.profile} needs approvals: a key that is made here would be lost meanwhile"
         raise Conflict(msg, hint="make the key yourself, and send a CSR")
     return once(caller, request, key, wanted.model_dump_json().encode(), do)
@@ -152,8 +160,7 @@ def rekey_certificate(
     record = _found(caller, which)
 
     def do() -> tuple[int, dict[str, Any]]:
-        csr = parse_request(wanted.csr.encode(), source="csr")
-        return _renewed(caller, record, csr.public_key, models.lifetime_of(wanted.lifetime))
+        return _renewed(caller, record, wanted.csr.public_key, models.lifetime_of(wanted.lifetime))
 
     return once(caller, request, key, wanted.model_dump_json().encode(), do)
 
@@ -181,9 +188,8 @@ def release_certificate(caller: Calling, which: models.Which) -> dict[str, Any]:
 
 
 def _order(caller: Caller, wanted: models.Wanted, public_key: PublicKey, csr: CertificateRequest | None) -> Order:
-    profile = _profile(caller, wanted.profile)
     return Order(
-        profile=profile.name,
+        profile=wanted.profile,
         public_key=public_key,
         subject=wanted.subject_or(csr),
         names=wanted.names_or(csr),
@@ -197,13 +203,6 @@ def _order(caller: Caller, wanted: models.Wanted, public_key: PublicKey, csr: Ce
 def _row(caller: Caller, row: models.Row | None) -> BatchRow | None:
     """Nobody comes upon another requester's batch, nor upon those that are issued at the machine."""
     return None if row is None else BatchRow(f"{caller.requester.name}/{row.batch}", row.name)
-
-
-def _profile(caller: Caller, name: str) -> Profile:
-    profiles = caller.authority.profiles
-    if name not in profiles:
-        raise NotFound(f"there is no profile {name!r}", hint=nearest(name, profiles))
-    return profiles[name]
 
 
 def _renewed(

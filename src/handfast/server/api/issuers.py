@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 
+from handfast.ca.issuer import Issuer
 from handfast.ca.published import Which
-from handfast.errors import NotFound
+from handfast.errors import ConfigError, Conflict, NotFound
 from handfast.pki.pem import to_pem
 from handfast.pki.profile_document import to_document
 from handfast.pki.serial import serial_text
@@ -52,6 +53,7 @@ def publish_crl(caller: Calling, name: Annotated[str, Path(max_length=64)]) -> d
     authority = caller.authority
     if name not in authority.issuers:
         raise NotFound(f"there is no issuer {name}", hint=f"the issuers are: {', '.join(authority.issuers)}")
+    require_key(authority.issuers[name])
     made = authority.publish(Which(name), requester=caller.requester)
     return {
         "issuer": name,
@@ -59,6 +61,15 @@ def publish_crl(caller: Calling, name: Annotated[str, Path(max_length=64)]) -> d
         "next_update": made.record.next_update.isoformat(),
         "entries": made.entries,
     }
+
+
+def require_key(issuer: Issuer) -> None:
+    """That a root's key is kept elsewhere is as it should be, and no failure of the service. Raises Conflict."""
+    try:
+        issuer.unlock()
+    except ConfigError:
+        hint = "do it at the machine that has the key, or bring the key here"
+        raise Conflict(f"the key of {issuer.name} cannot be used at this service", hint=hint) from None
 
 
 @router.get("/publications")

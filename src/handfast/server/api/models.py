@@ -1,26 +1,35 @@
 """What the API is asked, as models: every field is bounded, and what is not known is refused (pydantic)."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from cryptography import x509
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from handfast.ca.name_patterns import parse_pattern
+from handfast.ca.office import LONGEST_TOKEN
 from handfast.ca.policy import RequesterRole
 from handfast.ca.records import REVOCATION_REASONS, Reason, State
-from handfast.errors import HandfastError
+from handfast.ca.requesters import NAME_HINT, is_name
+from handfast.ca.tokens import names_of
 from handfast.pki.csr import CertificateRequest
 from handfast.pki.keys import KeyKind
 from handfast.pki.lifetime import parse_lifetime
-from handfast.pki.names import Name, parse_names
+from handfast.pki.names import Name, parse_name, parse_names
 from handfast.pki.pkcs12 import Flavour
 from handfast.pki.subject import parse_subject
+from handfast.server.api.fields import Certificate, Csr, Pem, each, own
 
-_BIG = 32768
 Text = Annotated[str, StringConstraints(max_length=1000)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Pem = Annotated[str, StringConstraints(min_length=1, max_length=_BIG)]
 Lifetime = Annotated[str, StringConstraints(min_length=2, max_length=20)]
 # Serials and fingerprints in hexadecimal.
 Which = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^(0[xX])?[0-9A-Fa-f:]*[0-9A-Fa-f]$")]
@@ -51,7 +60,7 @@ class Wanted(_Model):
     subject: Text | None = Field(None, description="As CN=alice,O=Example; that of the CSR, when there is one.")
     lifetime: Lifetime | None = Field(None, description="As 90d; the profile's, when it is left out.")
     issuer: Word | None = None
-    csr: Pem | None = Field(None, description="PKCS#10 in PEM. Without it, a key is made and answered.")
+    csr: Csr | None = Field(None, description="PKCS#10 in PEM. Without it, a key is made and answered.")
     row: Row | None = Field(
         None, description="Of a bulk issue: asked again, with the same key, it is answered the same."
     )
@@ -60,18 +69,21 @@ class Wanted(_Model):
     @field_validator("names")
     @classmethod
     def _names(cls, value: list[str] | None) -> list[str] | None:
-        return None if value is None else list(_own(lambda: [str(name) for name in parse_names(value)]))
+        if value is None:
+            return None
+        each(parse_name, value)
+        return list(own(lambda: [str(name) for name in parse_names(value)]))
 
     @field_validator("subject")
     @classmethod
     def _subject(cls, value: str | None) -> str | None:
-        _own(lambda: value is None or parse_subject(value))
+        own(lambda: value is None or parse_subject(value))
         return value
 
     @field_validator("lifetime")
     @classmethod
     def _lifetime(cls, value: str | None) -> str | None:
-        _own(lambda: lifetime_of(value))
+        own(lambda: lifetime_of(value))
         return value
 
     @model_validator(mode="after")
@@ -111,7 +123,7 @@ class Listed(_Model):
     @field_validator("expires_within")
     @classmethod
     def _within(cls, value: str | None) -> str | None:
-        _own(lambda: lifetime_of(value))
+        own(lambda: lifetime_of(value))
         return value
 
 
@@ -123,14 +135,14 @@ class Renewal(_Model):
     @field_validator("lifetime")
     @classmethod
     def _lifetime(cls, value: str | None) -> str | None:
-        _own(lambda: lifetime_of(value))
+        own(lambda: lifetime_of(value))
         return value
 
 
 class Rekey(Renewal):
     """The next certificate for another key."""
 
-    csr: Pem
+    csr: Csr
 
 
 class Revocation(_Model):
@@ -163,14 +175,27 @@ class NewRequester(_Model):
     role: RequesterRole
     profiles: Annotated[list[Word], Field(max_length=100)] | None = []
     patterns: Annotated[list[Text], Field(max_length=200)] | None = []
-    certificate: Pem | None = None
+    certificate: Certificate | None = None
     secret: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not is_name(value):
+            raise ValueError(f"cannot be the name of a requester; {NAME_HINT}")
+        return value
+
+    @field_validator("patterns")
+    @classmethod
+    def _patterns(cls, value: list[str] | None) -> list[str] | None:
+        each(parse_pattern, value or [])
+        return value
 
 
 class NewCredential(_Model):
     """Another proof of who a requester is."""
 
-    certificate: Pem | None = None
+    certificate: Certificate | None = None
     secret: bool = False
 
 
@@ -181,10 +206,17 @@ class NewToken(_Model):
     names: Annotated[list[Text], Field(min_length=1, max_length=50)]
     lifetime: Lifetime = "1d"
 
+    @field_validator("names")
+    @classmethod
+    def _names(cls, value: list[str]) -> list[str]:
+        each(lambda word: names_of([word]), value)
+        return value
+
     @field_validator("lifetime")
     @classmethod
     def _lifetime(cls, value: str) -> str:
-        _own(lambda: lifetime_of(value))
+        if not timedelta() < own(lambda: parse_lifetime(value)) <= LONGEST_TOKEN:
+            raise ValueError(f"a token lives {LONGEST_TOKEN.days} days at most")
         return value
 
 
@@ -197,11 +229,3 @@ class Rejection(_Model):
 def lifetime_of(text: str | None) -> timedelta | None:
     """The length of time. Raises Malformed."""
     return parse_lifetime(text) if text is not None else None
-
-
-def _own(parse: Any) -> Any:
-    """What our own parsers say, as an error of the field."""
-    try:
-        return parse()
-    except HandfastError as error:
-        raise ValueError(f"{error.message.splitlines()[0]}; {error.hint}") from None

@@ -11,10 +11,9 @@ from handfast.ca.office import Proof
 from handfast.ca.requesters import SECRET_PREFIX, CredentialRecord, RequesterRecord
 from handfast.errors import ConfigError, Malformed
 from handfast.keys.generate import new_secret
-from handfast.pki import pem
 from handfast.server.api import models, shown
 from handfast.server.api.access import kind_of
-from handfast.server.api.answers import IdempotencyKey, once
+from handfast.server.api.answers import IdempotencyKey, once, require_right, unknown
 from handfast.server.api.caller import Calling
 
 router = APIRouter(tags=["requesters"])
@@ -32,9 +31,10 @@ def add_requester(
     caller: Calling, wanted: models.NewRequester, request: Request, key: IdempotencyKey = None
 ) -> JSONResponse:
     """Make a requester. Its secret, when one is made, is in this answer only."""
+    require_right({"profiles": unknown("profile", wanted.profiles or (), caller.authority.profiles)})
 
     def do() -> tuple[int, dict[str, Any]]:
-        proof = _proof(wanted.certificate, secret=wanted.secret)
+        proof = _proof(wanted)
         record = _record(caller, wanted)
         _usable(lambda: caller.authority.office.add_requester(record, proof, by=caller.requester))
         office = caller.authority.office
@@ -69,7 +69,7 @@ def add_credential(
     """Another certificate or secret by which a requester proves who it is."""
 
     def do() -> tuple[int, dict[str, Any]]:
-        proof = _proof(wanted.certificate, secret=wanted.secret)
+        proof = _proof(wanted)
         _usable(lambda: caller.authority.office.add_credential(name, proof, by=caller.requester))
         return 201, {"name": name, "secret": proof.secret}
 
@@ -90,11 +90,10 @@ def _record(caller: Calling, wanted: models.NewRequester) -> RequesterRecord:
     return record
 
 
-def _proof(certificate: str | None, *, secret: bool) -> Proof:
-    if certificate is None and not secret:
+def _proof(wanted: models.NewRequester | models.NewCredential) -> Proof:
+    if wanted.certificate is None and not wanted.secret:
         raise Malformed("nothing says how it proves who it is", hint='send a certificate, or "secret": true')
-    given = pem.one_certificate(certificate.encode(), source="certificate") if certificate else None
-    return Proof(given, new_secret(SECRET_PREFIX) if secret else None)
+    return Proof(wanted.certificate, new_secret(SECRET_PREFIX) if wanted.secret else None)
 
 
 def _usable(do: Any) -> Any:

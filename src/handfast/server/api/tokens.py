@@ -10,7 +10,7 @@ from handfast.ca.tokens import TOKEN_PREFIX
 from handfast.errors import ConfigError, Malformed
 from handfast.keys.generate import new_secret
 from handfast.server.api import models, shown
-from handfast.server.api.answers import IdempotencyKey, once
+from handfast.server.api.answers import IdempotencyKey, once, require_right, unknown
 from handfast.server.api.caller import Calling
 
 router = APIRouter(tags=["tokens"])
@@ -19,6 +19,7 @@ router = APIRouter(tags=["tokens"])
 @router.post("/tokens", status_code=201)
 def make_token(caller: Calling, wanted: models.NewToken, request: Request, key: IdempotencyKey = None) -> JSONResponse:
     """Make a token for one certificate with these names. The token is in this answer only."""
+    require_right({"profile": unknown("profile", (wanted.profile,), caller.authority.profiles)})
 
     def do() -> tuple[int, dict[str, Any]]:
         secret = new_secret(TOKEN_PREFIX)

@@ -13,14 +13,13 @@ from handfast import registry
 from handfast.ca.records import CertificateRecord, Listing, Reason, State
 from handfast.errors import Malformed
 from handfast.pki.names import parse_names
-from handfast.stores import rows, searching
+from handfast.stores import searching
 from handfast.stores.listing import matching
-from handfast.stores.migrations import migrations
 from handfast.stores.sql import SqlStore
 from handfast.stores.sqlite import open_store
-from handfast.stores.triggers import for_sqlite
 from tests.contract.test_store import NOW, a_record, a_revocation, an_event, issue
 from tests.databases import Server
+from tests.old_store import make_old
 
 DAY = timedelta(days=1)
 STATES = tuple(State)
@@ -207,18 +206,7 @@ def test_a_search_for_more_than_the_index_keeps_is_exact(empty: SqlStore) -> Non
 
 def test_certificates_of_before_are_found_after_the_migration(tmp_path: Path) -> None:
     path = tmp_path / "ca.sqlite"
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        raw.execute("BEGIN")
-        for number, statements in migrations():
-            if number < 9:
-                for one in (*statements, *for_sqlite(number)):
-                    raw.execute(one.replace("{id}", "INTEGER PRIMARY KEY").replace("{blob}", "BLOB"))
-        raw.execute("PRAGMA user_version = 8")
-        for number in range(1, 2502):
-            row = rows.record_row(a_record(number), number)
-            raw.execute(f"INSERT INTO certificate VALUES ({', '.join('?' * len(row))})", row)
-        raw.execute("INSERT INTO issued SELECT id, serial, serial, serial FROM certificate WHERE id != 7")
-        raw.execute("COMMIT")
+    make_old("sqlite", str(path), count=2501)
     with closing(open_store(str(path))) as store:
         assert [one.serial for one in store.search(Listing(now=NOW, text="2500.exa")).records] == [2500]
         assert [one.serial for one in store.search(Listing(now=NOW, state=State.UNFINISHED)).records] == [7]

@@ -96,7 +96,7 @@ def test_no_statement_of_a_tick_scans_a_table_that_grows(tick: Callable[[Running
 def test_filling_the_words_of_searches_looks_at_each_certificate_alone(running: Running) -> None:
     def job(transaction: Transaction) -> None:
         transaction.rows("DELETE FROM certificate_word")
-        words.fill(transaction)
+        words.fill(transaction, lambda done, total: None)
 
     running.told.clear()
     running.parts.store.database.write(job)  # type: ignore[attr-defined]  # a store in SQL

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from handfast.ca.records import Listing, Reason
+from handfast.stores.migrations import latest
+from tests.old_store import WORDLESS, set_back
 from tests.programs import required_program
 from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, get, opened, running
 
@@ -265,6 +267,26 @@ def test_systemd_is_told_of_each_state(short_path: Path, tmp_path: Path) -> None
             told.append(systemd.recv(1000))
 
     assert [one.partition(b"\n")[0] for one in told] == [b"READY=1", b"RELOADING=1", b"READY=1", b"STOPPING=1"]
+
+
+def test_a_service_whose_store_is_brought_up_to_date_says_so_and_asks_systemd_for_time(
+    short_path: Path, tmp_path: Path
+) -> None:
+    authority_in(tmp_path / "ca")
+    set_back(tmp_path / "ca" / "ca.sqlite")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(short_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        with running(tmp_path / "ca", workplace=tmp_path, NOTIFY_SOCKET=str(short_path / "notify")) as service:
+            told = [systemd.recv(1000).decode() for _ in range(3)]
+            log = [json.loads(line) for line in service.log().splitlines()]
+
+    begin = f"bringing the store up to date: step {WORDLESS + 1} of {latest()}"
+    assert told == [f"EXTEND_TIMEOUT_USEC=600000000\nSTATUS={begin}", "STATUS=", "READY=1"]
+    first, second = log[:2]
+    assert (first["event"], first["since"], first["until"]) == ("store.migrating", WORDLESS, latest())
+    assert (second["event"], second["store"]) == ("store.migrated", str(tmp_path / "ca" / "ca.sqlite"))
+    assert second["seconds"] >= 0
 
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:

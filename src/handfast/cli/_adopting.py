@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from cryptography import x509
 
-from handfast.cli._authority import ask_unseen, current_session, new_passphrase
+from handfast.cli._authority import ask_unseen, current_session, new_passphrase, opened_parts
 from handfast.cli._options import directory_options, json_option
 from handfast.cli._output import is_interactive, note, print_json, say
 from handfast.cli._which import read_file
@@ -18,7 +18,7 @@ from handfast.pki.pem import certificates as certificates_in
 from handfast.pki.pem import one_key
 from handfast.pki.subject import format_subject, parse_subject
 from handfast.server.adopting import adopt, carry_on, install, request
-from handfast.server.assembly import Parts, assemble, open_parts, utc_now
+from handfast.server.assembly import Parts, assemble, utc_now
 from handfast.server.founding import ISSUING, Plan, build, publish
 from handfast.server.layout import request_path
 
@@ -153,9 +153,7 @@ def _say_requested(directory: Path, issuer: str, *, as_json: bool) -> None:
 
 
 def _parts(passphrase: PassphraseSource | None) -> Parts:
-    directory = Path(current_session().directory)
-    parts = open_parts(directory, passphrase=passphrase or _ask_for_key)
-    click.get_current_context().call_on_close(parts.store.close)
+    parts = opened_parts(passphrase or _ask_for_key)
     assemble(parts)
     return parts
 

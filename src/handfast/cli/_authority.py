@@ -2,13 +2,16 @@
 
 import getpass
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from handfast.ca.authority import Authority
 from handfast.cli._output import note
+from handfast.cli._progress import progress_line
 from handfast.cli._session import Session
 from handfast.errors import ConfigError
 from handfast.keys.passphrase import (
@@ -20,16 +23,45 @@ from handfast.keys.passphrase import (
     no_passphrase,
     require_long_enough,
 )
-from handfast.server.assembly import open_authority
+from handfast.server.assembly import Parts, assemble, open_parts
+from handfast.stores.migrations import Migrating, Watch
 
 
 def opened() -> Authority:
     """The authority of this command line; it is closed when the command ends. Raises ConfigError, Unavailable."""
-    context = click.get_current_context()
+    return assemble(opened_parts())
+
+
+def opened_parts(passphrase: PassphraseSource | None = None) -> Parts:
+    """What the authority of this command line is put together from; it is closed when the command ends.
+
+    passphrase: None for that of the options. Raises ConfigError, Unavailable.
+    """
     session = current_session()
-    authority = open_authority(Path(session.directory), passphrase=passphrase_source(session))
-    context.call_on_close(authority.store.close)
-    return authority
+    source = passphrase or passphrase_source(session)
+    with migration_shown() as watch:
+        parts = open_parts(Path(session.directory), passphrase=source, watch=watch)
+    click.get_current_context().call_on_close(parts.store.close)
+    return parts
+
+
+@contextmanager
+def migration_shown() -> Iterator[Watch]:
+    """Tells whoever waits at the terminal that a store is brought up to date, when that takes longer than a moment."""
+    at_work: Migrating | None = None
+    with progress_line(after=timedelta(seconds=1)) as report:
+
+        def watch(at: Migrating) -> None:
+            nonlocal at_work
+            at_work = None if at.is_over else at
+            report("updating the store", at.words())
+
+        try:
+            yield watch
+        except KeyboardInterrupt:
+            if at_work is not None:
+                note(f"interrupted: the store {at_work.place} is as it was; the next command brings it up to date")
+            raise
 
 
 def current_session() -> Session:

@@ -10,13 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from handfast.ca.audit_head import Head, Verification, parse_heads
 from handfast.ca.ports import Store
 from handfast.ca.records import AuditEvent
-from handfast.cli._authority import current_session, opened, passphrase_source
+from handfast.cli._authority import current_session, opened, opened_parts
 from handfast.cli._desk import desk
 from handfast.cli._options import desk_options, directory_options, examples, json_option
 from handfast.cli._output import finding_json, print_findings, print_json, print_table, say
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.serial import serial_text
-from handfast.server.assembly import open_parts
 from handfast.server.audit_key import PUBLIC_KEY
 from handfast.server.layout import CERTIFICATES
 from handfast.server.witness import access_of, give, new_head
@@ -64,13 +63,9 @@ def sign_head(witness: str | None, as_json: bool) -> None:
     Keep heads where those who can write the database cannot write: then `verify --heads` notices when the end of the
     log is cut off, or all of it is made anew. The setting audit.witness does this by itself.
     """
-    session = current_session()
-    parts = open_parts(Path(session.directory), passphrase=passphrase_source(session))
-    try:
-        head = new_head(parts)
-        access = access_of(parts, witness or "")
-    finally:
-        parts.store.close()
+    parts = opened_parts()
+    head = new_head(parts)
+    access = access_of(parts, witness or "")
     if witness is not None:
         give(head, witness, access)
     if as_json or witness is None:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import click
 
-from handfast.cli._authority import current_session, passphrase_source
+from handfast.cli._authority import opened_parts
 from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import note, print_json, say
-from handfast.server.assembly import open_parts
 from handfast.server.backup import back_up
 
 SECTION = "The authority"
@@ -25,12 +24,7 @@ def command(target: str, without_keys: bool, as_json: bool) -> None:
     certificates of holders are not in it. `handfast restore` brings it up to date from the journal: keep the journal
     on another disk than the database.
     """
-    session = current_session()
-    parts = open_parts(Path(session.directory), passphrase=passphrase_source(session))
-    try:
-        report = back_up(parts, Path(target), with_keys=not without_keys)
-    finally:
-        parts.store.close()
+    report = back_up(opened_parts(), Path(target), with_keys=not without_keys)
     if as_json:
         print_json({"file": str(report.path), "size": report.size, "keys": list(report.keys)})
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from handfast.cli._adopting import MADE_HERE, import_issuer, install_issuer, request_issuer
-from handfast.cli._authority import current_session, new_passphrase, opened
+from handfast.cli._authority import current_session, new_passphrase, opened, opened_parts
 from handfast.cli._desk import LocalDesk, desk
 from handfast.cli._options import desk_options, directory_options, examples, json_option
 from handfast.cli._output import print_json, print_table, say
@@ -17,7 +17,7 @@ from handfast.keys.passphrase import first_of
 from handfast.pki.keys import KeyKind, describe_key
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.serial import serial_text
-from handfast.server.assembly import assemble, open_parts
+from handfast.server.assembly import assemble
 from handfast.server.founding import Plan, add_issuing
 from handfast.server.layout import publish_crl, write_certificates
 from handfast.server.settings import FILE, parse_settings
@@ -82,8 +82,7 @@ def new_issuer(
         key_kind=KeyKind(key_kind),
         issuing_lifetime=parse_lifetime(lifetime) if lifetime else None,
     )
-    parts = open_parts(directory, passphrase=first_of(new_passphrase(none=no_passphrase)))
-    click.get_current_context().call_on_close(parts.store.close)
+    parts = opened_parts(first_of(new_passphrase(none=no_passphrase)))
     add_issuing(parts, plan, name=issuer)
     authority = assemble(parts)
     write_certificates(directory, authority)

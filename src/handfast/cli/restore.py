@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from handfast.cli._authority import current_session, passphrase_source
+from handfast.cli._authority import current_session, migration_shown, passphrase_source
 from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import finding_json, print_findings, print_json, print_table, say
 from handfast.server.restoring import RestoreReport, Sources, restore
@@ -36,7 +36,9 @@ def command(
     What is revoked in the backup, the journal or a CRL is revoked. Serials and CRL numbers are not used again.
     """
     sources = Sources(journals=tuple(map(Path, journals)), crls=tuple(map(Path, crls)), store=store)
-    report = restore(Path(file), Path(directory), sources, passphrase=passphrase_source(current_session()))
+    passphrase = passphrase_source(current_session())
+    with migration_shown() as watch:
+        report = restore(Path(file), Path(directory), sources, passphrase=passphrase, watch=watch)
     if as_json:
         print_json(
             {

@@ -48,6 +48,7 @@ def command(
     require_extra()
     from handfast.server.assembly import open_parts
     from handfast.server.log import take_over, to_stderr
+    from handfast.server.migrating import Announcement
     from handfast.server.service import service_of
     from handfast.server.serving import serve
     from handfast.server.tenants import open_tenants
@@ -62,12 +63,13 @@ def command(
 
     # Who started it is asked before it listens, and not by some job at night.
     passphrase = passphrase_source(session, is_over=lambda: has_begun)
-    parts = open_parts(Path(session.directory), passphrase=passphrase, store=store)
+    log = to_stderr()
+    watch = Announcement(log)
+    parts = open_parts(Path(session.directory), passphrase=passphrase, store=store, watch=watch)
     click.get_current_context().call_on_close(parts.store.close)
-    tenants = open_tenants(parts, passphrase=passphrase)
+    tenants = open_tenants(parts, passphrase=passphrase, watch=watch)
     for one in tenants.values():
         click.get_current_context().call_on_close(one.store.close)
-    log = to_stderr()
     take_over(log)
     service = service_of(parts, tenants=tenants, log=log)
     plan = parts.settings.serve.plan(listen=listen, http=http, names=names, metrics=metrics)

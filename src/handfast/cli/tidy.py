@@ -1,13 +1,10 @@
 """Archive what ended long ago, and tell the witness of the audit log."""
 
-from pathlib import Path
-
 import click
 
-from handfast.cli._authority import current_session, passphrase_source
+from handfast.cli._authority import opened_parts
 from handfast.cli._options import directory_options, examples, json_option
 from handfast.cli._output import print_json, say
-from handfast.server.assembly import open_parts
 from handfast.server.housekeeping import tidy
 
 SECTION = "The authority"
@@ -22,12 +19,7 @@ def command(as_json: bool) -> None:
     Certificates that ended longer ago than retention.expired leave lists and searches; `show` finds them by serial or
     fingerprint. Journal segments older than journal.keep are deleted. audit.witness gets a signed head of the log.
     """
-    session = current_session()
-    parts = open_parts(Path(session.directory), passphrase=passphrase_source(session))
-    try:
-        done = tidy(parts)
-    finally:
-        parts.store.close()
+    done = tidy(opened_parts())
     if as_json:
         print_json({"archived": done.archived, "segments_dropped": done.segments, "head": done.head})
         return

@@ -24,6 +24,7 @@ from handfast.pki.keys import PrivateKey
 from handfast.server.journal import FileJournal
 from handfast.server.ocsp_memory import Memory
 from handfast.server.settings import FILE, Settings, parse_settings, urls_of
+from handfast.stores.migrations import Watch, unwatched
 
 _SETTINGS_NOTE = "settings"
 
@@ -60,9 +61,17 @@ def open_authority(directory: Path, *, passphrase: PassphraseSource, clock: Cloc
 
 
 def open_parts(
-    directory: Path, *, passphrase: PassphraseSource, clock: Clock = utc_now, store: str | None = None
+    directory: Path,
+    *,
+    passphrase: PassphraseSource,
+    clock: Clock = utc_now,
+    store: str | None = None,
+    watch: Watch = unwatched,
 ) -> Parts:
-    """The store, keys and settings of the authority in this directory. store: instead of the one in the settings."""
+    """The store, keys and settings of the authority in this directory. store: instead of the one in the settings.
+
+    watch: told while a store of an earlier handfast is brought up to date, which may take minutes.
+    """
     path = directory / FILE
     try:
         text = path.read_text(encoding="utf-8")
@@ -75,7 +84,7 @@ def open_parts(
     store_module, store_place = plugin("stores", store or settings.store)
     keys_module, keys_place = plugin("keys", settings.keys)
     keys: KeyStore = keys_module.open_keys(located(directory, keys_place), passphrase)
-    opened: Store = store_module.open_store(located(directory, store_place))
+    opened: Store = store_module.open_store(located(directory, store_place), watch)
     opened = opened.with_journal(FileJournal(directory / settings.journal.directory))
     parts = Parts(directory=directory, settings=settings, store=opened, keys=keys, clock=clock)
     _note_settings(parts, text)

@@ -25,7 +25,9 @@ from handfast.server.founding import building_site
 from handfast.server.journal import Reading, streams
 from handfast.server.layout import write_certificates
 from handfast.server.settings import FILE, parse_settings
+from handfast.stores import sqlite
 from handfast.stores.copying import age, load, require_sound
+from handfast.stores.migrations import Watch, unwatched
 
 _JOURNAL = "journal"
 _STORE_LINE = re.compile(r"^store\s*=.*$", re.MULTILINE)
@@ -61,10 +63,17 @@ class RestoreReport:
 
 
 def restore(
-    file: Path, directory: Path, sources: Sources, *, passphrase: PassphraseSource, clock: Clock = utc_now
+    file: Path,
+    directory: Path,
+    sources: Sources,
+    *,
+    passphrase: PassphraseSource,
+    clock: Clock = utc_now,
+    watch: Watch = unwatched,
 ) -> RestoreReport:
     """Make the authority of a backup in a directory that has none; it appears whole.
 
+    watch: told while a backup that an earlier handfast made is brought up to date.
     Raises Conflict where an authority is, Malformed for a damaged backup, ConfigError, Unacceptable for a CRL that no
     CA of the backup signed.
     """
@@ -75,7 +84,8 @@ def restore(
             journals = _journals(archive, sources, directory, moved)
             require_sound(site / DATABASE)
             tokens = age(str(site / DATABASE))
-            parts = _open(site, sources, passphrase, clock)
+            _put_store(site, sources, watch)
+            parts = open_parts(site, passphrase=passphrase, clock=clock, watch=watch)
             try:
                 report = _recover(parts, archive.manifest, journals, sources.crls)
                 report.counts["one-time tokens made void"] = tokens
@@ -116,8 +126,8 @@ def _journals(archive: Archive, sources: Sources, directory: Path, moved: Path |
     return tuple(one for one in dict.fromkeys(likely) if streams(one))
 
 
-def _open(site: Path, sources: Sources, passphrase: PassphraseSource, clock: Clock) -> Parts:
-    """The parts of the authority, with the database of the backup in the store that the settings name."""
+def _put_store(site: Path, sources: Sources, watch: Watch) -> None:
+    """The database of the backup into the store that the settings name."""
     copy = site / DATABASE
     if sources.store is not None:
         _name_store(site / FILE, sources.store)
@@ -127,13 +137,14 @@ def _open(site: Path, sources: Sources, passphrase: PassphraseSource, clock: Clo
     if where.startswith("sqlite:"):
         _put(copy, Path(located(site, place)))
     else:
-        store = module.open_store(located(site, place))
+        # Rows fit a database of this handfast's version only.
+        sqlite.open_store(str(copy), watch).close()
+        store = module.open_store(located(site, place), watch)
         try:
             load(str(copy), store.database)
         finally:
             store.close()
         copy.unlink()
-    return open_parts(site, passphrase=passphrase, clock=clock)
 
 
 def _name_store(path: Path, store: str) -> None:

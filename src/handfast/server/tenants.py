@@ -7,18 +7,21 @@ from handfast.errors import ConfigError, HandfastError
 from handfast.keys.passphrase import PassphraseSource
 from handfast.server.assembly import Parts, open_parts
 from handfast.server.service import Service
+from handfast.stores.migrations import Watch, unwatched
 
 
-def open_tenants(parts: Parts, *, passphrase: PassphraseSource) -> Mapping[str, Parts]:
+def open_tenants(parts: Parts, *, passphrase: PassphraseSource, watch: Watch = unwatched) -> Mapping[str, Parts]:
     """What the tenants that the settings of `parts` name are put together from, by their names.
+
+    watch: as open_parts() tells it.
 
     Raises ConfigError for a directory without an authority, for two tenants that are the same authority, and for a
     tenant that has tenants; then nothing stays open.
     """
     opened: dict[str, Parts] = {}
     try:
-        for name, place in parts.settings.tenants.items():
-            opened[name] = _open(parts, name, place, passphrase)
+        for name in parts.settings.tenants:
+            opened[name] = _open(parts, name, passphrase, watch)
         _require_apart({"": parts, **opened})
     except HandfastError:
         for one in opened.values():
@@ -44,9 +47,10 @@ def passphrases_of(tenant: str, passphrase: PassphraseSource) -> PassphraseSourc
     return lambda key: passphrase(f"{tenant}.{key}")
 
 
-def _open(parts: Parts, name: str, place: str, passphrase: PassphraseSource) -> Parts:
+def _open(parts: Parts, name: str, passphrase: PassphraseSource, watch: Watch) -> Parts:
+    directory, source = parts.directory / parts.settings.tenants[name], passphrases_of(name, passphrase)
     try:
-        found = open_parts(parts.directory / place, passphrase=passphrases_of(name, passphrase), clock=parts.clock)
+        found = open_parts(directory, passphrase=source, clock=parts.clock, watch=watch)
     except ConfigError as error:
         raise ConfigError(f"{_words(name)}{error.message}", hint=error.hint) from None
     if found.settings.tenants:

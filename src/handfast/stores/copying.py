@@ -45,7 +45,7 @@ def load(location: str, database: Database) -> None:
                 transaction.rows(f"DELETE FROM {table}")  # noqa: S608  # a name from our own schema
                 cursor = source.execute(f"SELECT * FROM {table} ORDER BY 1")  # noqa: S608  # likewise
                 while piece := cursor.fetchmany(_PIECE):
-                    transaction.many(_insert(table, len(piece[0])), piece)
+                    transaction.load(table, piece)
 
     database.write(job, conflict="the database does not take the rows of the backup")
 

@@ -1,6 +1,7 @@
 """Numbered migrations in plain SQL, from version 1, for both databases."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -9,7 +10,44 @@ from handfast.stores.database import Transaction
 
 _COMMENT = "--"
 # What plain SQL cannot compute of the rows that are there.
-_FILLS: Mapping[int, Callable[[Transaction], None]] = {9: words.fill}
+_FILLS: Mapping[int, Callable[[Transaction, words.Progress], None]] = {9: words.fill}
+
+
+@dataclass(frozen=True, slots=True)
+class Migrating:
+    """A store on its way from one version of the schema to another. place: which one, without a password.
+
+    number: the migration that is at work. done, total: of the certificates, when it looks at each of them.
+    """
+
+    place: str
+    since: int
+    until: int
+    number: int
+    done: int = 0
+    total: int = 0
+    is_over: bool = False
+
+    def words(self) -> str:
+        """How far it is, for people."""
+        done = f", {self.done:,} of {self.total:,} certificates" if self.total else ""
+        return f"step {self.number} of {self.until}{done}"
+
+
+# Told before the first migration, after each statement and each thousand certificates, and when all is on the disk.
+Watch = Callable[[Migrating], None]
+
+
+def unwatched(_: Migrating) -> None:
+    """For those who wait for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a database spells in its own way: the words in braces, and what follows a migration's statements."""
+
+    words: Mapping[str, str]
+    triggers: Callable[[int], Iterable[str]]
 
 
 @cache
@@ -25,10 +63,28 @@ def latest() -> int:
     return migrations()[-1][0]
 
 
-def backfill(transaction: Transaction, number: int) -> None:
-    """What a migration does after its statements."""
-    if number in _FILLS:
-        _FILLS[number](transaction)
+def begun(place: str, version: int) -> Migrating:
+    """A store of this version, which is about to be brought up to date."""
+    return Migrating(place, version, latest(), version + 1)
+
+
+def bring_up(transaction: Transaction, dialect: Dialect, begun: Migrating, watch: Watch) -> None:
+    """Run every migration after the version that the store has, in one transaction: all of them, or none."""
+    for number in range(begun.number, begun.until + 1):
+        at = replace(begun, number=number)
+        for statement in script(number, dialect):
+            transaction.rows(statement)
+            watch(at)
+        if number in _FILLS:
+            _FILLS[number](transaction, lambda done, total, at=at: watch(replace(at, done=done, total=total)))  # type: ignore[misc]  # bound where it is made
+
+
+def script(number: int, dialect: Dialect) -> Iterator[str]:
+    """The statements of a migration in a dialect."""
+    for statement in (*dict(migrations())[number], *dialect.triggers(number)):
+        for word, meaning in dialect.words.items():
+            statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
+        yield statement
 
 
 def _statements(text: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -13,7 +13,7 @@ from handfast.stores.copying import fill
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
 from handfast.stores.listening import TRIGGER, Listener
-from handfast.stores.migrations import backfill, latest, migrations
+from handfast.stores.migrations import Dialect, Watch, begun, bring_up, latest, unwatched
 from handfast.stores.rows import Row
 from handfast.stores.sql import SqlStore
 from handfast.stores.triggers import for_postgresql
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _PIECE = 2000
-_WORDS = {"{id}": "BIGINT PRIMARY KEY", "{blob}": "BYTEA", "{text}": 'TEXT COLLATE "C"', "{clustered}": ""}
+
+
+def _triggers(number: int) -> Iterable[str]:
+    return (*for_postgresql(number), *(TRIGGER if number == 1 else ()))
+
+
+DIALECT = Dialect(
+    {"{id}": "BIGINT PRIMARY KEY", "{blob}": "BYTEA", "{text}": 'TEXT COLLATE "C"', "{clustered}": ""}, _triggers
+)
 # A lock for each schema: the number is the ASCII of "hand". It ends with the transaction, also when a replica dies.
 _ONE_WRITER = "SELECT pg_advisory_xact_lock(1751215716, hashtext(current_schema()))"
 # A statement that waits longer than a minute would keep every replica waiting.
@@ -46,16 +54,17 @@ _NETWORK = {
 _TRY_AGAIN = "see that PostgreSQL runs and can be reached, and try again"
 
 
-def open_store(location: str) -> SqlStore:
+def open_store(location: str, watch: Watch = unwatched) -> SqlStore:
     """The store at `//user@host/database`, its tables made when they are not there.
 
-    `?schema=NAME` keeps it in a schema of its own; whatever else stands there is for libpq. Raises ConfigError for a
-    location that cannot work, Unavailable when the server does not answer.
+    `?schema=NAME` keeps it in a schema of its own; whatever else stands there is for libpq. watch: told while
+    one of an earlier handfast is brought up to date. Raises ConfigError for a location that cannot work, Unavailable
+    when the server does not answer.
     """
     database = PostgresqlDatabase(*_conninfo(location))
     try:
-        database.migrate()
-    except HandfastError:
+        database.migrate(watch)
+    except BaseException:
         database.close()
         raise
     return SqlStore(database)
@@ -112,6 +121,11 @@ class _Cursor:
 
     def many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
         self.cursor.executemany(_translated(sql), list(values))
+
+    def load(self, table: str, found: Sequence[Row]) -> None:
+        with self.cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            for row in found:
+                copy.write_row(row)
 
 
 @dataclass(slots=True, eq=False)
@@ -181,8 +195,8 @@ class PostgresqlDatabase:
             self._opened.clear()
             self._writer = None
 
-    def migrate(self) -> None:
-        """Bring the schema to this handfast's version, each migration whole or not at all."""
+    def migrate(self, watch: Watch = unwatched) -> None:
+        """Bring the schema to this handfast's version, or leave it as it is. A new one is made unwatched."""
         if self.schema:
             self.write(lambda transaction: transaction.rows(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
         self.write(_make_version_table)
@@ -190,23 +204,23 @@ class PostgresqlDatabase:
         if version > latest():
             msg = f"{self._place()} has the schema version {version}; this handfast knows up to {latest()}"
             raise ConfigError(msg, hint="upgrade handfast: pip install --upgrade handfast")
-        for number, statements in migrations():
-            if number > version:
-                self.write(lambda transaction, n=number, s=statements: self._apply(transaction, n, s))  # type: ignore[misc]  # n and s are bound where the lambda is made
+        if version == latest():
+            return
+        told, at = watch if version else unwatched, begun(self._place(), version)
+        told(at)
+        self.write(lambda transaction: self._bring_up(transaction, told))
+        told(replace(at, number=latest(), is_over=True))
 
     def _version(self, read: Callable[[str], list[Row]]) -> int:
         return int(read("SELECT COALESCE(MAX(version), 0) FROM schema_version")[0][0])
 
-    def _apply(self, transaction: Transaction, number: int, statements: tuple[str, ...]) -> None:
-        if self._version(transaction.rows) >= number:
-            return  # another replica was faster
-        news = TRIGGER if number == 1 else ()
-        for statement in (*statements, *for_postgresql(number), *news):
-            for word, meaning in _WORDS.items():
-                statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
-            transaction.rows(statement)
-        backfill(transaction, number)
-        transaction.many("INSERT INTO schema_version VALUES (?)", [(number,)])
+    def _bring_up(self, transaction: Transaction, watch: Watch) -> None:
+        # An index over many millions of rows may take longer than any other statement.
+        transaction.rows("SET LOCAL statement_timeout = 0")
+        version = self._version(transaction.rows)
+        if version < latest():  # else another replica was faster
+            bring_up(transaction, DIALECT, begun(self._place(), version), watch)
+            transaction.many("INSERT INTO schema_version VALUES (?)", [(latest(),)])
 
     def _connect(self) -> "psycopg.Connection[Any]":
         settings = dict(_SESSION)

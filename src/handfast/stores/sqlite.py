@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, cast
@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 from handfast.errors import ConfigError, Conflict, HandfastError, Unavailable
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
-from handfast.stores.migrations import backfill, latest, migrations
+from handfast.stores.migrations import Dialect, Watch, begun, bring_up, latest, unwatched
 from handfast.stores.rows import Row
 from handfast.stores.sql import SqlStore
 from handfast.stores.triggers import for_sqlite
@@ -22,22 +22,24 @@ Result = TypeVar("Result")
 # As long as the longest bulk transaction of another process takes on a slow disk, and much longer.
 BUSY_TIMEOUT = timedelta(seconds=60)
 _PIECE = 1024
-_WORDS = {"{id}": "INTEGER PRIMARY KEY", "{blob}": "BLOB", "{text}": "TEXT", "{clustered}": "WITHOUT ROWID"}
+DIALECT = Dialect(
+    {"{id}": "INTEGER PRIMARY KEY", "{blob}": "BLOB", "{text}": "TEXT", "{clustered}": "WITHOUT ROWID"}, for_sqlite
+)
 _IN_MEMORY = ":memory:"
 
 
-def open_store(location: str) -> SqlStore:
+def open_store(location: str, watch: Watch = unwatched) -> SqlStore:
     """The store in this file, made when it is not there; `:memory:` for one that is forgotten.
 
-    Raises ConfigError for a file that is no database of ours or is from a later handfast, Unavailable for one that is
-    locked for over a minute.
+    watch: told while one of an earlier handfast is brought up to date. Raises ConfigError for a file that is no
+    database of ours or is from a later handfast, Unavailable for one that is locked for over a minute.
     """
     if location != _IN_MEMORY:
         _make_private(Path(location))
     database = SqliteDatabase(location)
     try:
-        database.migrate()
-    except HandfastError:
+        database.migrate(watch)
+    except BaseException:
         database.close()
         raise
     return SqlStore(database)
@@ -67,6 +69,10 @@ class _Cursor:
 
     def many(self, sql: str, values: Iterable[Sequence[object]]) -> None:
         self.connection.executemany(sql, values)
+
+    def load(self, table: str, found: Sequence[Row]) -> None:
+        if found:
+            self.many(f"INSERT INTO {table} VALUES ({', '.join('?' * len(found[0]))})", found)  # noqa: S608  # a name from our own schema
 
 
 @dataclass(slots=True, eq=False)
@@ -132,29 +138,28 @@ class SqliteDatabase:
         for connection in self._opened:
             connection.close()
 
-    def migrate(self) -> None:
-        """Bring the schema to this handfast's version, each migration whole or not at all."""
+    def migrate(self, watch: Watch = unwatched) -> None:
+        """Bring the schema to this handfast's version, or leave it as it is. A new one is made unwatched."""
         version = self._version()
         if version > latest():
             msg = f"{self.location} has the schema version {version}; this handfast knows up to {latest()}"
             raise ConfigError(msg, hint="upgrade handfast: pip install --upgrade handfast")
-        for number, statements in migrations():
-            if number > version:
-                self.write(lambda transaction, n=number, s=statements: self._apply(transaction, n, s))  # type: ignore[misc]  # n and s are bound where the lambda is made
+        if version == latest():
+            return
+        told, at = watch if version else unwatched, begun(self.location, version)
+        told(at)
+        self.write(lambda transaction: self._bring_up(transaction, told))
+        told(replace(at, number=latest(), is_over=True))
 
     def _version(self) -> int:
         with self._translated():
             return int(self._writer.execute("PRAGMA user_version").fetchone()[0])
 
-    def _apply(self, transaction: Transaction, number: int, statements: tuple[str, ...]) -> None:
-        if self._version() >= number:
-            return  # another process was faster
-        for statement in (*statements, *for_sqlite(number)):
-            for word, meaning in _WORDS.items():
-                statement = statement.replace(word, meaning)  # noqa: PLW2901  # each word in turn
-            transaction.rows(statement)
-        backfill(transaction, number)
-        transaction.rows(f"PRAGMA user_version = {number}")
+    def _bring_up(self, transaction: Transaction, watch: Watch) -> None:
+        version = self._version()
+        if version < latest():  # else another process was faster
+            bring_up(transaction, DIALECT, begun(self.location, version), watch)
+            transaction.rows(f"PRAGMA user_version = {latest()}")
 
     def _connect(self) -> sqlite3.Connection:
         with self._translated():

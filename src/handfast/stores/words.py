@@ -1,7 +1,7 @@
 """What a search finds: every place in a certificate's names, label and subject where a word begins."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -17,6 +17,9 @@ _LAST = "\U0010ffff"
 _WORD = re.compile(r"[^\W_]+")
 _ATTRIBUTE = re.compile(r"(?:^|(?<!\\)[,+])\s*[A-Za-z0-9.]+=")
 _PLAIN = re.compile(r"[a-z0-9.@-]+")
+# The number of the certificate that was looked at last, and that of the newest one.
+Progress = Callable[[int, int], None]
+_TABLE = "certificate_word"
 INSERT = "INSERT INTO certificate_word VALUES (?, ?)"
 DELETE = "DELETE FROM certificate_word WHERE word = ? AND certificate = ?"
 
@@ -61,13 +64,15 @@ def plain_part(text: str) -> str:
     return max(_PLAIN.findall(text.lower()), key=len, default="")
 
 
-def fill(transaction: Transaction) -> None:
+def fill(transaction: Transaction, progress: Progress) -> None:
     """The rows of all certificates that are there."""
+    total = transaction.rows("SELECT COALESCE(MAX(id), 0) FROM certificate")[0][0]
     sql = "SELECT id, subject, label, names FROM certificate WHERE id > ? ORDER BY id LIMIT 1000"
     last = 0
     while found := transaction.rows(sql, [last]):
-        transaction.many(INSERT, [(word, row[0]) for row in found for word in _kept(_texts_in(row[1:]))])
+        transaction.load(_TABLE, [(word, row[0]) for row in found for word in _kept(_texts_in(row[1:]))])
         last = found[-1][0]
+        progress(last, total)
 
 
 def _texts_in(columns: Sequence[str]) -> set[str]:

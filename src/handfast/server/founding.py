@@ -221,8 +221,8 @@ def building_site(directory: Path) -> Iterator[Path]:
     try:
         site.mkdir(mode=0o700)
     except OSError as error:
-        msg = f"{directory} cannot be made: {error.strerror}"
-        raise ConfigError(msg, hint="choose a place that you may write") from None
+        msg = f"{directory} cannot be made: {error.strerror} in {directory.parent}"
+        raise ConfigError(msg, hint="choose a place in a directory that you may write") from None
     lock = os.open(site / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)

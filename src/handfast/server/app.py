@@ -1,6 +1,5 @@
 """The service as an ASGI application: from bytes to a protocol's Request, and from its Response to bytes."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from handfast.server.bodies import Receive, read_body, replayed
 from handfast.server.desk import Desk
 from handfast.server.health import LIVE, READY, Health
 from handfast.server.limits import Limits
+from handfast.server.log import place_of
 from handfast.server.metrics import Metrics
 from handfast.server.peers import SCOPE_KEY, Visitor, require_standing
 from handfast.server.problems import INTERNAL_HINT, problem, problem_of
@@ -82,7 +82,7 @@ class App:
             return problem_of(error)
         except Exception as error:  # noqa: BLE001  # the outermost frame
             # On record with its place in the code, and without what it was about.
-            self.service.log("request.failed", path=scope["path"], error=type(error).__name__, where=_where(error))
+            self.service.log("request.failed", path=scope["path"], error=type(error).__name__, where=place_of(error))
             return problem(500, "the service failed", hint=INTERNAL_HINT)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
@@ -160,15 +160,10 @@ class App:
         if len(body) <= _PIECE:
             await send({"type": "http.response.body", "body": body})
             return
-        try:
-            for start in range(0, len(body), _PIECE):
-                piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
-                # A client that takes nothing holds neither the connection nor the answer for ever.
-                async with asyncio.timeout(self.limits.stall.total_seconds()):
-                    await send({"type": "http.response.body", "body": piece, "more_body": more})
-        except TimeoutError:
-            self.service.log("answer.not-taken", path=scope["path"])
-            scope[SCOPE_KEY].abort()
+        # As the client takes it: what it leaves lying stays small.
+        for start in range(0, len(body), _PIECE):
+            piece, more = body[start : start + _PIECE], start + _PIECE < len(body)
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
 
     def _log(self, scope: Scope) -> None:
         """One line for a request: the route and not the path, which may be as long and as secret as a client likes."""
@@ -238,10 +233,3 @@ def _head(response: Response) -> list[tuple[bytes, bytes]]:
         head.append((b"content-type", response.media_type.encode("latin-1")))
     head += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     return head
-
-
-def _where(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"

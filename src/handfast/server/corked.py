@@ -9,12 +9,13 @@ _HEAD = b"HTTP/1.1 "
 class Corked:
     """A transport around a transport: uvicorn writes the head by itself, which costs as much as all the rest."""
 
-    __slots__ = ("_held", "_loop", "inner")
+    __slots__ = ("_held", "_loop", "_stall", "inner")
 
-    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Around this one."""
+    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, stall: float) -> None:
+        """Around this one. stall: how many seconds a client may take for what is left when it is closed."""
         self.inner = inner
         self._loop = loop
+        self._stall = stall
         self._held = b""
 
     def write(self, data: bytes) -> None:
@@ -25,23 +26,30 @@ class Corked:
             self._held = data
             self._loop.call_soon(self.flush)
             return
-        self.inner.write(data)
+        self._write(data)
 
     def write_whole(self, answer: bytes) -> None:
         """Write an answer with its head and its body."""
         self.flush()
-        self.inner.write(answer)
+        self._write(answer)
 
     def flush(self) -> None:
         """Write what is held."""
         if self._held:
             data, self._held = self._held, b""
-            self.inner.write(data)
+            self._write(data)
 
     def close(self) -> None:
         """Write what is held, and end."""
         self.flush()
         self.inner.close()
+        if self.inner.get_write_buffer_size():
+            self._loop.call_later(self._stall, self.inner.abort)
+
+    def _write(self, data: bytes) -> None:
+        # To one that is closed already uvloop raises, and asyncio complains in its log.
+        if not self.inner.is_closing():
+            self.inner.write(data)
 
     def __getattr__(self, name: str) -> Any:
         """All else as it is."""

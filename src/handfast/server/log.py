@@ -40,6 +40,37 @@ class Lines:
             self.stream.flush()
 
 
+class Libraries(logging.Handler):
+    """What libraries log by themselves, as events. Subclassed because logging has no other way in."""
+
+    def __init__(self, log: Log) -> None:
+        """Into this log."""
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record. Of an exception its kind and place: its words may be what a client sent."""
+        error = record.exc_info[1] if record.exc_info else None
+        kind = None if error is None else type(error).__name__
+        where = None if error is None else place_of(error)
+        self._log("library.warned", library=record.name, why=record.getMessage().strip(), error=kind, where=where)
+
+
+def take_up_libraries(log: Log) -> None:
+    """From now on no library writes to stderr on its own."""
+    logging.getLogger().addHandler(Libraries(log))
+    # Its warnings are of what clients send, and that is on record as request.refused.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+
+
+def place_of(error: BaseException) -> str:
+    """The file and line where it was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
 def to_stderr() -> Lines:
     """The log of a service: for people on a terminal, JSON lines elsewhere."""
     return Lines(sys.stderr, as_json=not sys.stderr.isatty())

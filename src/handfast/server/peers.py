@@ -1,6 +1,6 @@
 """Who is at the other end of a connection, and how its certificate stands at each request."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,17 +20,12 @@ _DER = 2
 _DEEPEST = 8
 
 
-def _nothing() -> None:
-    """There is no connection to end."""
-
-
 @dataclass(slots=True)
 class Visitor:
-    """One connection: its peer, the tls extension of the ASGI specification, and how to end it at once."""
+    """One connection: its peer, and the tls extension of the ASGI specification."""
 
     peer: Peer
     extension: Mapping[str, Any] = field(default_factory=dict)
-    abort: Callable[[], None] = _nothing
 
 
 def peer_of_scope(scope: Mapping[str, Any]) -> Peer:

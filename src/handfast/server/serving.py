@@ -28,6 +28,7 @@ from handfast.server.feed import Feeds
 from handfast.server.health import Health
 from handfast.server.jobs import JOBS, claim_of, keep_running, record_refusals
 from handfast.server.listener import Listener, config_of
+from handfast.server.log import take_up_libraries
 from handfast.server.metrics import Metrics
 from handfast.server.notify import notify
 from handfast.server.own_certificate import Held, OwnCertificate, own_certificate
@@ -240,6 +241,7 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
     """
     metrics = Metrics(service)
     service.log = metrics.counting(service.log)
+    take_up_libraries(service.log)
     unlock_all(service)
     own = own_certificate(service, plan.names, passphrase)
     held = own.current()

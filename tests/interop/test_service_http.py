@@ -1,0 +1,149 @@
+"""`handfast serve` and clients whose HTTP is odd, by sockets: what is legal is answered, what is not costs little."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serving import PATIENCE, Running, authority_in, eventually, running
+
+_SETTINGS = '[serve]\nrequest_timeout = "4s"\nlog_requests = true\n'
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    workplace = tmp_path_factory.mktemp("http")
+    authority_in(workplace / "ca", _SETTINGS)
+    with running(workplace / "ca", workplace=workplace) as one:
+        yield one
+
+
+def _connected(service: Running) -> socket.socket:
+    return socket.create_connection(("localhost", service.http), timeout=PATIENCE)
+
+
+def _rest(connection: socket.socket) -> bytes:
+    """What comes until the other end closes."""
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
+
+
+def test_who_ends_its_side_after_asking_still_gets_the_answer(service: Running) -> None:
+    with _connected(service) as connection:
+        connection.sendall(b"GET /trial/label/one/end HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        connection.shutdown(socket.SHUT_WR)
+
+        assert _rest(connection).count(b"\r\n\r\none") == 3
+
+    with _connected(service) as connection:
+        connection.sendall(b"POST /ocsp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+        connection.shutdown(socket.SHUT_WR)
+
+        assert _rest(connection) == b""
+
+
+def test_a_head_in_two_pieces_may_have_a_large_body_behind_it(service: Running) -> None:
+    body = b"x" * 60_000
+    with _connected(service) as connection:
+        connection.sendall(b"POST /ocsp HTTP/1.1\r\n")
+        # The pieces must not come as one.
+        time.sleep(0.2)
+        connection.sendall(b"Host: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+        assert _rest(connection).startswith(b"HTTP/1.1 200 ")
+
+
+_BODY_ENDED = b"POST /ocsp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "flood"),
+    [(_BODY_ENDED, b"X: 1\r\n" * 9000), (_BODY_ENDED + b"X: ", b"x" * 60_000), (b"", b"\r\n" * 20_000)],
+    ids=["lines after a body", "a long one", "empty lines"],
+)
+def test_what_belongs_to_no_request_is_bounded(service: Running, begun: bytes, flood: bytes) -> None:
+    before = service.log().count('"status": 431')
+    with _connected(service) as connection:
+        connection.sendall(begun)
+        try:
+            for _ in range(100):
+                connection.sendall(flood)
+                time.sleep(0.01)
+        except OSError:
+            pass
+        _rest(connection)
+
+    assert service.log().count('"status": 431') == before + 1
+
+
+def test_lines_after_a_chunked_body_do_no_harm(service: Running) -> None:
+    head = b"POST /trial/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with _connected(service) as connection:
+        connection.sendall(head + b"2;a=b\r\nab\r\n1\r\nc\r\n0\r\nX-Check: 1\r\n\r\n")
+
+        assert _rest(connection).endswith(b"handled:abc")
+
+
+def test_what_comes_after_a_request_and_is_none_is_not_answered_before_it(service: Running) -> None:
+    with _connected(service) as connection:
+        connection.sendall(b"GET /trial/label/one/end HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + b"\x00 no request\r\n\r\n")
+        answer = _rest(connection)
+
+    assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == 2
+
+
+@pytest.mark.parametrize("question", [b"r", b"o"], ids=["ready", "handled"])
+def test_who_takes_none_of_many_small_answers_is_cut_off(service: Running, question: bytes) -> None:
+    before = service.log().count("answer.not-taken")
+    request = b"GET /trial/ready/" + question * 8000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", service.http))
+        deaf.settimeout(1)
+        try:
+            for _ in range(4000):
+                deaf.sendall(request)
+        except OSError:
+            pass  # the service takes no more, or has ended it
+
+        eventually(lambda: service.log().count("answer.not-taken") > before, "the service gave up")
+
+
+def test_many_requests_in_one_go_do_not_pile_up(service: Running) -> None:
+    count, before = 60_000, _memory(service)
+    with _connected(service) as connection:
+        sender = threading.Thread(target=connection.sendall, args=(b"GET /no HTTP/1.1\r\nHost: a\r\n\r\n" * count,))
+        sender.start()
+        most, answered, rest = before, 0, b""
+        while answered < count and (piece := connection.recv(1 << 20)):
+            answered += (rest + piece).count(b"HTTP/1.1 404")
+            rest, most = piece[-11:], max(most, _memory(service))
+        sender.join()
+
+    assert answered == count
+    assert most - before < 40 << 20
+
+
+def test_every_line_of_the_log_is_an_event(service: Running) -> None:
+    upgrade = b"GET /ocsp/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: %s\r\n\r\n"
+    for sent in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", upgrade % b"h2c", upgrade % b"websocket"):
+        with _connected(service) as connection:
+            connection.sendall(sent)
+            assert _rest(connection).startswith(b"HTTP/1.1 ")
+
+    assert all("event" in json.loads(line) for line in service.log().splitlines())
+
+
+def _memory(service: Running) -> int:
+    """Resident memory, in octets."""
+    pages = Path(f"/proc/{service.process.pid}/statm").read_text().split()[1]
+    return int(pages) * 4096

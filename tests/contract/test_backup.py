@@ -13,6 +13,7 @@ from handfast.ca.authority import Authority
 from handfast.ca.order import Order
 from handfast.ca.records import CertificateRecord, Reason, State
 from handfast.errors import ConfigError, Conflict, Malformed, Unacceptable
+from handfast.findings import Severity
 from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import no_passphrase
 from handfast.pki.subject import parse_subject
@@ -119,6 +120,33 @@ def test_a_restored_authority_can_be_backed_up_and_restored_again(
 
     assert report.counts["certificates finished"] == 2
     assert [state_of(tmp_path / "third", one) for one in (first, second)] == [State.REVOKED, State.VALID]
+
+
+def test_what_a_damaged_line_seems_to_revoke_is_held_and_said(ca: Path, authority: Authority, tmp_path: Path) -> None:
+    backup(ca, tmp_path / "old.tar")
+    certain, doubtful = issue(authority, "certain"), issue(authority, "doubtful")
+    authority.revoke(doubtful, Reason.KEY_COMPROMISE)
+    authority.revoke(certain)
+    (segment,) = (ca / "journal").glob("*/*.log")
+    whole = segment.read_bytes()
+    assert whole.count(b'"keyCompromise"') == 1
+    segment.write_bytes(whole.replace(b'"keyCompromise"', b'"cACompromise"'))
+
+    report = restored(tmp_path / "old.tar", tmp_path / "again", ca / "journal")
+    assert state_of(tmp_path / "again", doubtful) is State.HELD
+    assert state_of(tmp_path / "again", certain) is State.REVOKED
+    assert codes(report) == {"journal-incomplete", "held-in-doubt", "access-is-old"}
+    (told,) = (one for one in report.lost if one.code == "journal-incomplete")
+    assert (told.severity, segment.name in told.message) == (Severity.WARNING, True)
+    assert f"{doubtful.serial:040x}" in str(report.lost)
+
+
+def test_the_journal_of_another_authority_is_refused(ca: Path, tmp_path: Path) -> None:
+    backup(ca, tmp_path / "old.tar")
+    create_authority(tmp_path / "other", Plan(name="Other"), passphrase=no_passphrase).store.close()
+    with pytest.raises(Conflict, match="another authority"):
+        restored(tmp_path / "old.tar", tmp_path / "again", tmp_path / "other" / "journal")
+    assert not (tmp_path / "again").exists()
 
 
 def test_without_a_journal_it_says_what_nobody_knows_and_leaves_room_for_crl_numbers(

@@ -78,4 +78,15 @@ class Signed:
     certificate: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A line that is not as it was written. is_torn: it has no end, as a crash leaves it: nobody was told it was done.
+
+    revocation: what it seems to tell; None for what is none, or cannot be read at all.
+    """
+
+    is_torn: bool
+    revocation: Revocation | None
+
+
 Entry = CertificateRecord | Snapshot | Signed | Revocation | CrlRecord | IssuerRecord

@@ -45,7 +45,7 @@ class Recovery:
     _revocations: list[Revocation] = field(default_factory=list)
 
     def replay(self, entries: Iterable[Entry]) -> None:
-        """Everything that a journal tells. What is known already is passed over."""
+        """Everything that a journal tells. What is known already is passed over. Raises Conflict for a stranger's."""
         early: list[bytes] = []
         for some in _pieces(entries):
             for one in some:
@@ -58,6 +58,16 @@ class Recovery:
         for revocation in sorted(self._revocations, key=lambda one: one.sequence):
             self._revoke(revocation)
         self._revocations.clear()
+
+    def hold(self, told: Iterable[Revocation]) -> list[int]:
+        """Hold what damaged lines seem to revoke, until somebody looks into it. The serials of those that are held."""
+        held = []
+        for one in told:
+            last = self.store.revocation(one.issuer, one.serial)
+            if self._record(one.serial, one.issuer) is not None and (last is None or not last.is_in_force):
+                self._append(replace(one, reason=Reason.CERTIFICATE_HOLD, revoked_at=self.now), last)
+                held.append(one.serial)
+        return held
 
     def assert_crl(self, issuer: IssuerRecord, crl: x509.CertificateRevocationList) -> None:
         """What a published CRL says, whose signature was verified: its number is taken, and its entries are revoked."""
@@ -105,9 +115,17 @@ class Recovery:
             self._revocations.append(entry)
         elif isinstance(entry, CrlRecord):
             self._number(entry)
-        elif isinstance(entry, IssuerRecord) and entry.name not in {one.name for one in self.store.issuers()}:
-            self.store.add_issuer(entry, self._event("issuer.recovered", issuer=entry.name, role=entry.role.value))
+        elif isinstance(entry, IssuerRecord):
+            self._add(entry)
+
+    def _add(self, issuer: IssuerRecord) -> None:
+        known = {one.name: one.certificate for one in self.store.issuers()}.get(issuer.name)
+        if known is None:
+            self.store.add_issuer(issuer, self._event("issuer.recovered", issuer=issuer.name, role=issuer.role.value))
             self.issuers += 1
+        elif known != issuer.certificate:
+            msg = f"the journal is of another authority: its CA {issuer.name} is not the one of the backup"
+            raise Conflict(msg, hint="give the journal of the authority that was backed up, and no other")
 
     def _number(self, record: CrlRecord) -> None:
         known = self.numbers.get(record.issuer)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from handfast.ca.journal import Entry, Signed, Snapshot, Snapshots
+from handfast.ca.journal import Doubtful, Entry, Signed, Snapshot, Snapshots
 from handfast.ca.records import CertificateRecord, CrlRecord, Finished, IssuerRecord, Revocation
 from handfast.errors import HandfastError, Unavailable
 from handfast.keys.files import make_directory, sync
@@ -202,13 +202,23 @@ def position(directory: Path) -> Position:
 
 @dataclass(slots=True)
 class Reading:
-    """What was told since a position. missing: segments that are not there any more. torn: lines that are not whole."""
+    """What was told since a position. missing: segments that are not there any more. torn: lines without an end.
+
+    damaged: segments with lines that were changed since. perhaps_revoked: what such lines seem to tell.
+    """
 
     directories: Sequence[Path]
     since: Position = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     torn: int = 0
+    damaged: list[str] = field(default_factory=list)
+    perhaps_revoked: list[Revocation] = field(default_factory=list)
     read: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """True when nothing that was ever written is missing."""
+        return not (self.missing or self.torn or self.damaged)
 
     def entries(self) -> Iterator[Entry]:
         """All entries, in the order of each stream; fills in what is missing and torn on the way."""
@@ -225,12 +235,21 @@ class Reading:
         self.missing += [f"{stream.name}/{_name(number)}" for number in expected if number not in numbers]
         for number in numbers:
             data = (stream / _name(number)).read_bytes()
-            yield from self._whole(entries(data[offset if number == first else 0 :]))
+            found = entries(data[offset if number == first else 0 :])
+            yield from self._whole(found, f"{stream.name}/{_name(number)}")
 
-    def _whole(self, found: Iterable[Entry | None]) -> Iterator[Entry]:
+    def _whole(self, found: Iterable[Entry | Doubtful], segment: str) -> Iterator[Entry]:
         for entry in found:
-            if entry is None:
-                self.torn += 1
+            if isinstance(entry, Doubtful):
+                self._doubt(entry, segment)
             else:
                 self.read += 1
                 yield entry
+
+    def _doubt(self, line: Doubtful, segment: str) -> None:
+        if line.is_torn:
+            self.torn += 1
+        else:
+            self.damaged.append(segment)
+        if line.revocation is not None:
+            self.perhaps_revoked.append(line.revocation)

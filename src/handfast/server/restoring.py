@@ -19,6 +19,7 @@ from handfast.findings import Finding, Severity
 from handfast.keys.files import write_atomically
 from handfast.keys.passphrase import PassphraseSource
 from handfast.pki.pem import read
+from handfast.pki.serial import serial_text
 from handfast.server.archive import DATABASE, Archive, Manifest, opened
 from handfast.server.assembly import Parts, assemble, located, open_parts, plugin, utc_now
 from handfast.server.founding import building_site
@@ -34,6 +35,7 @@ _STORE_LINE = re.compile(r"^store\s*=.*$", re.MULTILINE)
 CODES = {
     "journal-missing": "there was no journal to bring a restored backup up to date from",
     "journal-incomplete": "a part of the journal since the backup was gone or damaged",
+    "held-in-doubt": "a damaged line of the journal seemed to revoke a certificate, which is on hold since",
     "keys-missing": "the backup was made without the keys of the CAs, or before a CA was added",
     "crl-numbers-unknown": "nobody could tell how many CRLs were made since the backup",
     "certificates-unknown": "certificates were finished whose beginning nobody recorded",
@@ -172,7 +174,8 @@ def _recover(parts: Parts, manifest: Manifest, journals: tuple[Path, ...], crls:
     for path in crls:
         issuer, crl = _verified(path, parts.store.issuers())
         recovery.assert_crl(issuer, crl)
-    is_whole = bool(journals) and not reading.missing and not reading.torn
+    held = recovery.hold(reading.perhaps_revoked)
+    is_whole = bool(journals) and reading.is_whole
     numbers = recovery.take_numbers(jump=not is_whole and not _all_listed(recovery, manifest, crls))
     for one in parts.store.issuers():
         if not is_whole or recovery.revoked or one.name in recovery.numbers:
@@ -186,7 +189,7 @@ def _recover(parts: Parts, manifest: Manifest, journals: tuple[Path, ...], crls:
     report = RestoreReport(
         backup_of=datetime.fromisoformat(manifest.created_at), journals=journals, counts=counts, numbers=numbers
     )
-    report.lost += _lost(parts, recovery, reading, report)
+    report.lost += (*_lost_of_journal(reading, held), *_lost(parts, recovery, report))
     parts.store.append(_event(parts, report))
     return report
 
@@ -222,7 +225,7 @@ def _event(parts: Parts, report: RestoreReport) -> AuditEvent:
     return replace(event, detail={**event.detail, **detail, "lost": lost})
 
 
-def _lost(parts: Parts, recovery: Recovery, reading: Reading, report: RestoreReport) -> Iterator[Finding]:
+def _lost(parts: Parts, recovery: Recovery, report: RestoreReport) -> Iterator[Finding]:
     since = f"{report.backup_of:%Y-%m-%d %H:%M} UTC"
     if not report.journals:
         message = f"no journal was found: certificates issued and revoked after {since} are unknown"
@@ -231,14 +234,6 @@ def _lost(parts: Parts, recovery: Recovery, reading: Reading, report: RestoreRep
             "--crl; else issue anew what was issued since, and refuse what you did not"
         )
         yield Finding("journal-missing", Severity.WARNING, message, fix, "NIST SP 800-57 part 2")
-    if reading.missing:
-        message = f"the journal has gaps: {', '.join(reading.missing[:5])}"
-        fix = "look for these segments, or a newer backup; certificates and revocations in them are unknown"
-        yield Finding("journal-incomplete", Severity.WARNING, message, fix, "NIST SP 800-57 part 2")
-    if reading.torn:
-        message = f"{reading.torn} lines of the journal are not whole"
-        fix = "what a crash tore was never acknowledged; without a crash, check the disk, and look what is missing"
-        yield Finding("journal-incomplete", Severity.NOTICE, message, fix, "NIST SP 800-57 part 2")
     if recovery.unknown:
         message = f"{len(recovery.unknown)} certificates were finished whose beginning is in no journal"
         fix = "look for the journal of the other replicas, and restore again with each of them"
@@ -252,3 +247,24 @@ def _lost(parts: Parts, recovery: Recovery, reading: Reading, report: RestoreRep
     message = f"requesters, their grants and credentials are as they were on {since}"
     fix = "look through them, and take back what was taken back since; make new one-time tokens"
     yield Finding("access-is-old", Severity.NOTICE, message, fix, "NIST SP 800-57 part 2")
+
+
+def _lost_of_journal(reading: Reading, held: Sequence[int]) -> Iterator[Finding]:
+    if reading.missing:
+        message = f"the journal has gaps: {', '.join(reading.missing[:5])}"
+        fix = "look for these segments, or a newer backup; certificates and revocations in them are unknown"
+        yield Finding("journal-incomplete", Severity.WARNING, message, fix, "NIST SP 800-57 part 2")
+    if reading.torn:
+        message = f"{reading.torn} lines of the journal are not whole"
+        fix = "what a crash tore was never acknowledged; without a crash, check the disk, and look what is missing"
+        yield Finding("journal-incomplete", Severity.NOTICE, message, fix, "NIST SP 800-57 part 2")
+    if reading.damaged:
+        count, segments = len(reading.damaged), ", ".join(dict.fromkeys(reading.damaged))
+        message = f"{count} lines of the journal were changed after they were written, in {segments[:500]}"
+        fix = "look for another copy of the journal, or give the last published CRLs with --crl; and check the disk"
+        yield Finding("journal-incomplete", Severity.WARNING, message, fix, "NIST SP 800-57 part 2")
+    if held:
+        serials = ", ".join(map(serial_text, held[:20]))
+        message = f"damaged lines of the journal seem to revoke these certificates, which are on hold now: {serials}"
+        fix = "find out whether they were revoked: then `handfast revoke SERIAL`, else `handfast release SERIAL`"
+        yield Finding("held-in-doubt", Severity.WARNING, message, fix, "NIST SP 800-57 part 2")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from handfast.ca.journal import Entry, Signed, Snapshot
+from handfast.ca.journal import Doubtful, Entry, Signed, Snapshot
 from handfast.ca.records import (
     BatchRow,
     CertificateRecord,
@@ -23,6 +23,8 @@ from handfast.ca.records import (
 from handfast.pki.names import Name, NameKind
 from handfast.stores.rows import moment, seconds
 
+# RFC 5280 section 4.1.2.2: 20 octets.
+_SERIALS = 1 << 160
 Content = dict[str, Any]
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 
@@ -37,20 +39,29 @@ def frame(entry: Entry) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def entries(data: bytes) -> Iterator[Entry | None]:
-    """The entries in the bytes of a segment, in order; None in place of a line that is not whole."""
+def entries(data: bytes) -> Iterator[Entry | Doubtful]:
+    """The entries in the bytes of a segment, in order."""
     for line in data.splitlines():
         if line:
             yield _entry(line)
 
 
-def _entry(line: bytes) -> Entry | None:
+def _entry(line: bytes) -> Entry | Doubtful:
     body = line[9:]
     if line[:9] != b"%08x " % zlib.crc32(body):
-        return None
+        return Doubtful(is_torn=not body.endswith(b"]"), revocation=_perhaps_revoked(body))
     kind, content = json.loads(body)
     read = _READERS.get(kind)
-    return read(content) if read is not None else None
+    return read(content) if read is not None else Doubtful(is_torn=False, revocation=None)
+
+
+def _perhaps_revoked(body: bytes) -> Revocation | None:
+    try:
+        kind, content = json.loads(body)
+        told = _read_revocation(content) if kind == "revoked" else None
+        return told if told is not None and 0 < told.serial < _SERIALS else None
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None
 
 
 def certificate_content(record: CertificateRecord) -> Content:

@@ -125,3 +125,15 @@ def test_a_cursor_that_cannot_be_is_refused(service: Running, query: str, status
     connection = service.connection()
     assert get(connection, f"/feed?{query}")[0] == status
     connection.close()
+
+
+def test_who_is_revoked_is_refused_by_the_feed_too(service: Running, tmp_path: Path) -> None:
+    issued = client_files(service.directory, "dora", tmp_path / "dora")
+    connection = service.connection(tmp_path / "dora")
+    assert get(connection, "/feed?after=now")[0] == 200
+
+    revoke(service, issued.certificate.serial_number)
+
+    status, body = get(connection, "/feed?after=now")
+    assert (status, "revoked" in body) == (403, True)
+    connection.close()

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
+from handfast.keys.generate import generate_key
+from handfast.pki.csr import build_request
 from tests.serving import PATIENCE, Running, authority_in, eventually, running
 
 _SETTINGS = '[serve]\nrequest_timeout = "4s"\nlog_requests = true\n'
@@ -140,6 +145,15 @@ def test_every_line_of_the_log_is_an_event(service: Running) -> None:
             connection.sendall(sent)
             assert _rest(connection).startswith(b"HTTP/1.1 ")
 
+    # cryptography warns of such a name when it is made, and when it is read.
+    with pytest.warns(UserWarning, match="length"):
+        long = x509.NameAttribute(NameOID.COMMON_NAME, "a" * 65, _validate=False)
+    asked = build_request(generate_key(), subject=x509.Name([long])).public_bytes(Encoding.DER)
+    secured = service.connection()
+    secured.request("POST", "/.well-known/est/simpleenroll", asked, {"Content-Type": "application/pkcs10"})
+    assert secured.getresponse().status == 401
+
+    assert '"library": "py.warnings"' in service.log()
     assert all("event" in json.loads(line) for line in service.log().splitlines())
 
 

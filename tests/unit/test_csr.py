@@ -172,3 +172,19 @@ def test_the_size_is_bounded() -> None:
 def test_a_key_where_a_request_is_wanted_is_refused() -> None:
     with pytest.raises(Malformed, match=r"alice\.csr holds a private key"):
         parse_request(to_pem(ed25519.Ed25519PrivateKey.generate()).encode(), source="alice.csr")
+
+
+def test_an_rsa_key_for_one_padding_alone_is_refused() -> None:
+    key = key_of(KeyKind.RSA2048)
+    data = build_request(key, subject=SUBJECT).public_bytes(Encoding.DER)
+    information, algorithm, _ = der.children(data, der.element_at(data))
+    version, subject, info, *rest = der.children(data, information)
+    _, bits = der.children(data, info)
+    pss = der.sequence([der.object_identifier("1.2.840.113549.1.1.10")])
+    only_pss = der.sequence([pss, data[bits.begin : bits.end]])
+    parts = [data[one.begin : one.end] for one in (version, subject)]
+    signed = der.sequence([*parts, only_pss, *(data[one.begin : one.end] for one in rest)])
+    signature = der.encode(der.BIT_STRING, b"\0" + sign_bytes(key, signed))
+
+    with pytest.raises(Malformed, match="RSASSA-PSS alone"):
+        parse_request(der.sequence([signed, data[algorithm.begin : algorithm.end], signature]))

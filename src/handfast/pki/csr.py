@@ -36,6 +36,7 @@ _OWN_ALGORITHM: dict[KeyKind | None, x509.ObjectIdentifier] = {
 }
 # The version, and a subject of one common name up to its text; the groups are lengths.
 _ONE_COMMON_NAME = re.compile(rb"\x02\x01\x00\x30(.)\x31(.)\x30(.)\x06\x03\x55\x04\x03\x0c(.)", re.DOTALL)
+_PSS_ALONE = der.object_identifier("1.2.840.113549.1.1.10")
 # Asking a request for its parameters makes them anew each time.
 _ECDSA = {
     SignatureAlgorithmOID.ECDSA_WITH_SHA256: ec.ECDSA(hashes.SHA256()),
@@ -67,6 +68,8 @@ def parse_request(data: bytes, source: str = "input") -> CertificateRequest:
     request, encoded, signed = _load(data, source)
     public_key = _public_key(request, source)
     require_strong(public_key)
+    if is_rsa(public_key):
+        _require_every_padding(signed, source)
     _require_possession(request, signed, key=public_key, source=source)
     return _request(request, public_key, encoded, signed, source)
 
@@ -191,6 +194,16 @@ def _is_proven(request: x509.CertificateSigningRequest, signed: bytes, key: Publ
     except InvalidSignature:
         return False
     return True
+
+
+def _require_every_padding(signed: bytes, source: str) -> None:
+    """A key that is for PSS alone would be certified as any RSA key: its holder's TLS takes them for two keys."""
+    _, _, info, *_ = der.children(signed, der.element_at(signed))
+    algorithm = next(der.children(signed, info))
+    identifier = next(der.children(signed, algorithm))
+    if signed[identifier.begin : identifier.end] == _PSS_ALONE:
+        msg = f"the key of the request in {source} is for RSASSA-PSS alone, which handfast does not certify"
+        raise Malformed(msg, hint="make an RSA key for any padding, or better a P-256 key; it may sign with PSS too")
 
 
 def _require_possession(request: x509.CertificateSigningRequest, signed: bytes, *, key: PublicKey, source: str) -> None:

@@ -65,7 +65,7 @@ class App:
         if self.api is not None and (path == API or path.startswith(API + "/")):
             response = await self._guarded(scope, self._below(self.api, scope, receive, send))
         elif self.feed is not None and path == feed.PATH:
-            response = await self._guarded(scope, _fed(self.feed, scope, receive, send))
+            response = await self._guarded(scope, self._fed(self.feed, scope, receive, send))
         else:
             response = await self._guarded(scope, self._answer(scope, receive))
         if response is not None:
@@ -129,10 +129,7 @@ class App:
 
     async def _below(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
         """Hand on to the application that is mounted at /api, within the same bounds; None when it has answered."""
-        visitor: Visitor = scope[SCOPE_KEY]
-        if visitor.peer.chain:
-            authority = self.service.tenant(tenant_of(scope))
-            await self.workers.run(partial(require_standing, authority, visitor.peer))
+        await self._require_standing(scope)
         limits = self.limits
         body = await read_body(receive, _headers(scope), most=limits.largest_api_body, within=limits.body)
         if body.is_gone or body.refusal is not None:
@@ -152,6 +149,20 @@ class App:
         scope[_ROUTE] = API
         failure = await self._guarded(scope, _run(application, inner, replayed(body.data, receive), noting))
         return None if has_begun else failure
+
+    async def _fed(self, application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
+        if scope["method"] != "GET":
+            return _no_route(("GET",))
+        await self._require_standing(scope)
+        await application(scope, receive, send)
+        return None
+
+    async def _require_standing(self, scope: Scope) -> None:
+        """For what no handler answers. Raises Denied for a peer whose certificate no longer stands."""
+        visitor: Visitor = scope[SCOPE_KEY]
+        if visitor.peer.chain:
+            authority = self.service.tenant(tenant_of(scope))
+            await self.workers.run(partial(require_standing, authority, visitor.peer))
 
     async def _send(self, response: Response, send: Send, scope: Scope) -> None:
         self._seen(scope, scope.get(_ROUTE, ""), response.status)
@@ -197,13 +208,6 @@ def handle(route: Route, request: Request, authority: Authority, timed: Histogra
         with timed.time():
             require_standing(authority, request.peer)
     return route.handle(request, authority)
-
-
-async def _fed(application: Application, scope: Scope, receive: Receive, send: Send) -> Response | None:
-    if scope["method"] != "GET":
-        return _no_route(("GET",))
-    await application(scope, receive, send)
-    return None
 
 
 async def _run(application: Application, scope: Scope, receive: Receive, send: Send) -> None:

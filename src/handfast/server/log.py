@@ -57,7 +57,8 @@ class Libraries(logging.Handler):
 
 
 def take_up_libraries(log: Log) -> None:
-    """From now on no library writes to stderr on its own."""
+    """From now on no library writes to stderr on its own, nor Python its warnings."""
+    logging.captureWarnings(True)
     logging.getLogger().addHandler(Libraries(log))
     # Its warnings are of what clients send, and that is on record as request.refused.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 KEPT = timedelta(hours=24)
-# Longer than any request takes: whoever worked on it has died.
-UNFINISHED = timedelta(minutes=5)
+# Longer than a request takes: whoever worked on it has died, or lost the store. When it is only slow all the same, the
+# row of the certificate (Order.batch_row) lets nobody make a second one.
+UNFINISHED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ class Authority:
 
     def _repeat(self, order: Order, record: CertificateRecord) -> Issued:
         known = issuing.again(record, self.issuer(record.issuer))
-        return self.resume(order, record) if known is None else known
+        return self._renewed(order, self.resume(order, record) if known is None else known)
 
     def approve(self, transaction: str, requester: Requester) -> PendingRecord:
         """Agree to a request that waits; how it stands then. Raises Denied for whoever asked, NotFound, Conflict."""
@@ -191,6 +191,9 @@ class Authority:
         except (RateLimited, Unauthenticated) as error:
             self._limited(order, error)
             raise
+        return self._renewed(order, issued)
+
+    def _renewed(self, order: Order, issued: Issued) -> Issued:
         if order.replaces is None:
             return issued
         replaced = renewing.replaced_by(order, self.store)

@@ -75,6 +75,8 @@ def carry_over(order: Order, replaced: CertificateRecord, issued: Issued, store:
     owner = owner_of(replaced, store)
     if owner is None or fingerprint is None or not (requester.is_local or owner.name == requester.name):
         return
+    if owner_of(issued.record, store) is not None:
+        return  # what was renewed already, and is only answered again
     at, label = issued.record.created_at, serial_text(issued.record.serial)
     credential = CredentialRecord(
         digest=fingerprint, kind=CredentialKind.CERTIFICATE, requester=owner.name, label=label, created_at=at

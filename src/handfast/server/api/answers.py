@@ -11,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from handfast.ca.answers import AnswerKey
+from handfast.ca.answers import KEPT, AnswerKey
+from handfast.ca.records import BatchRow
 from handfast.errors import Malformed, RequestError
 from handfast.pki.nearest import nearest
 from handfast.protocols.exchange import Response as Answer
@@ -89,9 +90,8 @@ def once(
     if not key.isprintable() or not key.strip():
         raise Malformed("the Idempotency-Key has unprintable characters", hint="send a UUID")
     name = AnswerKey(caller.requester.name, key)
-    digest = hashlib.sha256(b"\0".join([request.method.encode(), request.url.path.encode(), body])).digest()
     answers = caller.authority.store.answers
-    before = answers.claim(name, digest, now=caller.authority.clock())
+    before = answers.claim(name, _digest(request, body), now=caller.authority.clock())
     if before is not None:
         status, document = json.loads(before)
         return _answer(status, document)
@@ -108,6 +108,24 @@ def once(
     kept = {field: None if field in SECRETS else value for field, value in document.items()}
     answers.keep(name, json.dumps([status, kept], default=str).encode())
     return _answer(status, document)
+
+
+def row_of(caller: Caller, request: Request, key: str | None, body: bytes) -> BatchRow | None:
+    """The row that a certificate is issued for, so that its key has one only, also when the answer was lost in a crash.
+
+    It is that of the last 24 hours, as the key's answer; then the key is free again.
+    """
+    if key is None:
+        return None
+    now, store = caller.authority.clock(), caller.authority.store
+    what = hashlib.sha256(key.encode() + b"\0" + _digest(request, body)).hexdigest()
+    batch, rows = f"{caller.requester.name}/once", [f"{what} {day:%Y-%m-%d}" for day in (now, now - KEPT)]
+    before = [one.batch_row for one in store.by_batch(batch, rows) if one.created_at > now - KEPT]
+    return before[0] if before else BatchRow(batch, rows[0])
+
+
+def _digest(request: Request, body: bytes) -> bytes:
+    return hashlib.sha256(b"\0".join([request.method.encode(), request.url.path.encode(), body])).digest()
 
 
 def _answer(status: int, document: Mapping[str, Any]) -> JSONResponse:

@@ -1,7 +1,6 @@
 """Certificates over the API: issued, renewed, ended, found and fetched."""
 
 import base64
-from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -17,14 +16,13 @@ from handfast.ca.records import BatchRow, CertificateRecord, Listing, Pending, R
 from handfast.errors import Conflict, Malformed, NotFound
 from handfast.keys.generate import random_password
 from handfast.pki import pem
-from handfast.pki.csr import CertificateRequest
 from handfast.pki.keys import PublicKey, key_identifier
 from handfast.pki.pem import to_pem
 from handfast.pki.pkcs12 import build_pkcs12
 from handfast.pki.serial import serial_text
 from handfast.server.api import models, shown
 from handfast.server.api.access import Whose
-from handfast.server.api.answers import IdempotencyKey, once, require_right, unknown
+from handfast.server.api.answers import IdempotencyKey, once, require_right, row_of, unknown
 from handfast.server.api.caller import Caller, Calling
 from handfast.server.api.issuers import require_key
 
@@ -50,11 +48,15 @@ def issue_certificate(
     Idempotency-Key, which is good for a day, is not needed beside it.
     """
 
+    body = wanted.model_dump_json().encode()
+
     def do() -> tuple[int, dict[str, Any]]:
+        row = _row(caller, wanted.row) or row_of(caller, request, key, body)
         if wanted.csr is not None:
-            return _enrolled(caller, _order(caller, wanted, wanted.csr.public_key, wanted.csr))
+            return _enrolled(caller, _order(caller, wanted, wanted.csr.public_key, row))
+        _require_no_lost_key(caller, row)
         made = authority.randomness.new_key(wanted.key)
-        status, document = _enrolled(caller, _order(caller, wanted, made.public_key(), None))
+        status, document = _enrolled(caller, _order(caller, wanted, made.public_key(), row))
         return status, {**document, "key": to_pem(made)}
 
     authority = caller.authority
@@ -72,7 +74,7 @@ def issue_certificate(
     if wanted.csr is None and authority.policy.approvals.get(wanted.profile, 0):
         msg = f"the profile {wanted.profile} needs approvals: a key that is made here would be lost meanwhile"
         raise Conflict(msg, hint="make the key yourself, and send a CSR")
-    return once(caller, request, key, wanted.model_dump_json().encode(), do)
+    return once(caller, request, key, body, do)
 
 
 @router.get("/certificates")
@@ -146,10 +148,13 @@ def renew_certificate(
     """The next certificate for the same key, subject and names. The one before stays valid."""
     record = _found(caller, which)
 
-    def do() -> tuple[int, dict[str, Any]]:
-        return _renewed(caller, record, _certificate(record).public_key(), models.lifetime_of(wanted.lifetime))
+    body = wanted.model_dump_json().encode()
 
-    return once(caller, request, key, wanted.model_dump_json().encode(), do)
+    def do() -> tuple[int, dict[str, Any]]:
+        row = row_of(caller, request, key, body)
+        return _renewed(caller, record, _certificate(record).public_key(), wanted=wanted, row=row)
+
+    return once(caller, request, key, body, do)
 
 
 @router.post("/certificates/{which}/rekey", status_code=201)
@@ -159,10 +164,13 @@ def rekey_certificate(
     """The next certificate for the key of a CSR, with the subject and names of the one before, which stays valid."""
     record = _found(caller, which)
 
-    def do() -> tuple[int, dict[str, Any]]:
-        return _renewed(caller, record, wanted.csr.public_key, models.lifetime_of(wanted.lifetime))
+    body = wanted.model_dump_json().encode()
 
-    return once(caller, request, key, wanted.model_dump_json().encode(), do)
+    def do() -> tuple[int, dict[str, Any]]:
+        row = row_of(caller, request, key, body)
+        return _renewed(caller, record, wanted.csr.public_key, wanted=wanted, row=row)
+
+    return once(caller, request, key, body, do)
 
 
 @router.post("/certificates/{which}/revoke")
@@ -187,16 +195,16 @@ def release_certificate(caller: Calling, which: models.Which) -> dict[str, Any]:
     return shown.certificate(caller.authority.release(record, requester=caller.requester), caller.authority.clock())
 
 
-def _order(caller: Caller, wanted: models.Wanted, public_key: PublicKey, csr: CertificateRequest | None) -> Order:
+def _order(caller: Caller, wanted: models.Wanted, public_key: PublicKey, row: BatchRow | None) -> Order:
     return Order(
         profile=wanted.profile,
         public_key=public_key,
-        subject=wanted.subject_or(csr),
-        names=wanted.names_or(csr),
+        subject=wanted.subject_or(wanted.csr),
+        names=wanted.names_or(wanted.csr),
         lifetime=models.lifetime_of(wanted.lifetime),
         issuer=wanted.issuer,
         requester=caller.requester,
-        batch_row=_row(caller, wanted.row),
+        batch_row=row,
     )
 
 
@@ -205,8 +213,17 @@ def _row(caller: Caller, row: models.Row | None) -> BatchRow | None:
     return None if row is None else BatchRow(f"{caller.requester.name}/{row.batch}", row.name)
 
 
+def _require_no_lost_key(caller: Caller, row: BatchRow | None) -> None:
+    """A key that was made here was in the first answer only. Raises Conflict when that is gone."""
+    before = caller.authority.store.by_batch(row.batch, [row.row]) if row is not None else ()
+    if before:
+        serial = serial_text(before[0].serial)
+        msg = f"this made the certificate {serial}, whose key was lost with the answer"
+        raise Conflict(msg, hint=f"revoke {serial}, and ask again with another Idempotency-Key")
+
+
 def _renewed(
-    caller: Caller, record: CertificateRecord, public_key: PublicKey, lifetime: timedelta | None
+    caller: Caller, record: CertificateRecord, public_key: PublicKey, *, wanted: models.Renewal, row: BatchRow | None
 ) -> tuple[int, dict[str, Any]]:
     return _enrolled(
         caller,
@@ -215,10 +232,11 @@ def _renewed(
             public_key=public_key,
             subject=_certificate(record).subject,
             names=record.names,
-            lifetime=lifetime,
+            lifetime=models.lifetime_of(wanted.lifetime),
             issuer=record.issuer if record.issuer in caller.authority.issuers else None,
             requester=caller.requester,
             replaces=record.serial,
+            batch_row=row,
         ),
     )
 

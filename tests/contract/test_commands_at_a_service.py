@@ -131,6 +131,7 @@ def test_what_makes_a_ca_or_hands_out_its_keys_is_refused() -> None:
         "init",
         "serve",
         "issuer new",
+        "issuer new-root",
         "issuer import",
         "issuer request",
         "issuer install",

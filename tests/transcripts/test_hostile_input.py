@@ -63,6 +63,9 @@ CASES = (
     "bulk names.csv --jobs 0 --out d", "bulk names.csv --profile nosuch --out d", "bulk broken.jsonl --out d",
     # issuers, CRLs, audit
     "issuer", "issuer nosuch", "issuer new issuing", "issuer new '../x'", "issuer default nobody",
+    "issuer new x --below nobody", "issuer new-root root", "issuer new-root '../x'", "issuer new-root crosses",
+    "issuer new-root x --replaces issuing --no-passphrase", "issuer new-root x --replaces nobody --no-passphrase",
+    "issuer new-root x --replaces root --alone", "issuer new-root x --subject CN --no-passphrase",
     "issuer request issuing",
     "issuer install nothing issued/alice/cert.pem", ("issuer import issuing --certificate issued/alice/cert.pem "
     "--private-key issued/alice/key.pem"), "issuer request new-one --subject CN= --no-passphrase", "crl nobody",

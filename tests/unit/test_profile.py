@@ -12,7 +12,7 @@ from handfast.pki.profile import BUILT_IN, KeyUsage, Profile, from_table
 
 
 def test_the_profiles_of_the_manual_are_there() -> None:
-    expected = "root issuing server client device peer email document-signing ocsp ra"
+    expected = "root issuing cross server client device peer email document-signing ocsp ra"
     assert list(BUILT_IN) == expected.split()
 
 

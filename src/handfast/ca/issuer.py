@@ -17,6 +17,7 @@ class Issuer:
     """One CA of an authority.
 
     chain: the certificates above it, its own issuer first and the root last; empty for a root.
+    crosses: the root's cross certificates that are valid, the newest first.
     unlock: gives the private key, asking for a passphrase the first time; raises ConfigError when it is not there.
     """
 
@@ -26,6 +27,7 @@ class Issuer:
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     unlock: Callable[[], PrivateKey]
+    crosses: tuple[x509.Certificate, ...] = ()
 
     @property
     def der(self) -> bytes:
@@ -34,10 +36,20 @@ class Issuer:
 
     @cached_property
     def presented_chain(self) -> tuple[x509.Certificate, ...]:
-        """What the holder of a certificate sends after it: this CA and those above it, without the root."""
-        return tuple(one for one in (self.certificate, *self.chain) if one.subject != one.issuer)
+        """What the holder of a certificate sends after it: this CA and those above it, without the root.
+
+        While the root takes another one's place, its cross certificate is the last: whoever trusts either is content.
+        """
+        return presented((self.certificate, *self.chain), self.crosses)
 
     @property
     def anchor(self) -> x509.Certificate:
         """The certificate at the top: what relying parties trust."""
         return (self.certificate, *self.chain)[-1]
+
+
+def presented(
+    path: tuple[x509.Certificate, ...], crosses: tuple[x509.Certificate, ...]
+) -> tuple[x509.Certificate, ...]:
+    """Of a CA's path what is sent, and the root's newest cross certificate: with a second one it were no chain."""
+    return (*(one for one in path if one.subject != one.issuer), *crosses[:1])

@@ -40,7 +40,7 @@ class Decision:
 
 def decide(order: Order, profile: Profile, issuer: Issuer, *, serial: int, now: datetime) -> Decision:
     """Draft and check what has been authorized. Raises Unacceptable with every finding."""
-    holder = Holder(order.subject, order.names, order.public_key)
+    holder = Holder(order.subject, order.names, order.public_key, order.identity)
     draft = draft_certificate(profile, holder, issuer=issuer.identity, serial=serial, now=now, lifetime=order.lifetime)
     findings = require_sound(draft)
     return Decision(order=order, issuer=issuer, profile=profile, draft=draft, findings=findings, now=now)

@@ -8,6 +8,7 @@ from cryptography import x509
 from handfast.ca.policy import OPERATOR, Requester
 from handfast.ca.records import BatchRow, CertificateRecord
 from handfast.findings import Finding
+from handfast.pki.issuer_identity import IssuerIdentity
 from handfast.pki.keys import PublicKey
 from handfast.pki.names import Name
 
@@ -18,6 +19,7 @@ class Order:
 
     public_key: whose possession is proven, by a CSR or by its having been made here. lifetime: None for the profile's.
     issuer: the name of one; None for the authority's default. replaces: the serial of the certificate that it renews.
+    identity: of a CA that is one already, for a cross certificate.
     """
 
     profile: str
@@ -29,6 +31,7 @@ class Order:
     requester: Requester = OPERATOR
     replaces: int | None = None
     batch_row: BatchRow | None = None
+    identity: IssuerIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,3 +104,9 @@ def new_passphrase(*, none: bool) -> PassphraseSource:
     if ask_unseen("The same again").encode() != typed:
         raise ConfigError("the two passphrases differ", hint="run the command again")
     return lambda _name: typed
+
+
+def passphrase_of_new(name: str, *, none: bool) -> PassphraseSource:
+    """Where the passphrase of the new key of that name comes from, and those of the keys that are there already."""
+    new, known = new_passphrase(none=none), passphrase_source(current_session())
+    return lambda key: new(key) if key == name else known(key)

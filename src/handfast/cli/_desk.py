@@ -66,6 +66,7 @@ class LocalDesk:
                 role=one.role,
                 certificate=one.certificate,
                 chain=one.chain,
+                crosses=one.crosses,
                 is_default=one.name == self.authority.default_issuer,
             )
             for one in self.authority.issuers.values()

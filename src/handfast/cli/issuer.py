@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from handfast.cli._adopting import MADE_HERE, import_issuer, install_issuer, request_issuer
-from handfast.cli._authority import current_session, new_passphrase, opened, opened_parts
+from handfast.cli._authority import current_session, opened, opened_parts, passphrase_of_new
 from handfast.cli._desk import LocalDesk, desk
+from handfast.cli._new_root import new_root
 from handfast.cli._options import desk_options, directory_options, examples, json_option
 from handfast.cli._output import print_json, print_table, say
 from handfast.client.desk import KnownIssuer, issuer_of
 from handfast.errors import ConfigError
 from handfast.keys.files import write_atomically
-from handfast.keys.passphrase import first_of
 from handfast.pki.keys import KeyKind, describe_key
 from handfast.pki.lifetime import parse_lifetime
 from handfast.pki.serial import serial_text
@@ -29,6 +29,7 @@ SECTION = "The authority"
     epilog=examples(
         "handfast issuer list",
         "handfast issuer new issuing-2027 --name Example",
+        "handfast issuer new-root root-2040 --name Example",
         "handfast issuer default issuing-2027",
         "handfast issuer import old-ca --certificate chain.pem --private-key ca.key --crl last.crl",
         "handfast issuer request below --subject 'CN=Our CA,O=Example'",
@@ -63,6 +64,7 @@ def list_issuers(as_json: bool) -> None:
 
 @command.command("new")
 @click.argument("issuer")
+@click.option("--below", metavar="CA", help="The CA above it [the newest root].")
 @click.option("--name", default="Handfast", show_default=True, help="What the CA is called: NAME Issuing CA ISSUER.")
 @click.option("--subject", default="", metavar="DN", help="More of its name: O=Example,C=DE.")
 @click.option("--key", "key_kind", type=click.Choice([kind.value for kind in KeyKind]), default="p256", metavar="KIND",
@@ -71,10 +73,17 @@ def list_issuers(as_json: bool) -> None:
 @click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out.")
 @directory_options(MADE_HERE)
 @json_option
-def new_issuer(
-    issuer: str, name: str, subject: str, key_kind: str, lifetime: str | None, no_passphrase: bool, as_json: bool
+def new_issuer(  # one parameter is one option
+    issuer: str,
+    below: str | None,
+    name: str,
+    subject: str,
+    key_kind: str,
+    lifetime: str | None,
+    no_passphrase: bool,
+    as_json: bool,
 ) -> None:
-    """Make another issuing CA below the root, whose key must be there. It becomes the default."""
+    """Make another issuing CA below a root, whose key must be there. It becomes the default."""
     directory = Path(current_session().directory)
     plan = Plan(
         name=name,
@@ -82,8 +91,8 @@ def new_issuer(
         key_kind=KeyKind(key_kind),
         issuing_lifetime=parse_lifetime(lifetime) if lifetime else None,
     )
-    parts = opened_parts(first_of(new_passphrase(none=no_passphrase)))
-    add_issuing(parts, plan, name=issuer)
+    parts = opened_parts(passphrase_of_new(issuer, none=no_passphrase))
+    add_issuing(parts, plan, name=issuer, parent=below)
     authority = assemble(parts)
     write_certificates(directory, authority)
     publish_crl(directory, authority, issuer)
@@ -120,8 +129,8 @@ def choose_default(issuer: str, as_json: bool) -> None:
         say(f"{issuer} signs from now on")
 
 
-for adopting in (import_issuer, request_issuer, install_issuer):
-    command.add_command(adopting)
+for other in (new_root, import_issuer, request_issuer, install_issuer):
+    command.add_command(other)
 
 
 def _described(issuer: KnownIssuer) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Protocol
 from cryptography import x509
 
 from handfast.ca.approving import PendingRecord
+from handfast.ca.issuer import presented
 from handfast.ca.order import Issued
 from handfast.ca.records import AuditEvent, BatchRow, CertificateRecord, Listing, Page, Pending, Reason, Role
 from handfast.ca.requesters import CredentialRecord, RequesterRecord
@@ -39,18 +40,19 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownIssuer:
-    """A CA without its key. chain: the certificates above it, the root last."""
+    """A CA without its key. chain: the certificates above it, the root last. crosses: the root's, the newest first."""
 
     name: str
     role: Role
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     is_default: bool
+    crosses: tuple[x509.Certificate, ...] = ()
 
     @property
     def presented_chain(self) -> tuple[x509.Certificate, ...]:
-        """What the holder of a certificate sends after it: this CA and those above it, without the root."""
-        return tuple(one for one in (self.certificate, *self.chain) if one.subject != one.issuer)
+        """What the holder of a certificate sends after it, as Issuer.presented_chain says."""
+        return presented((self.certificate, *self.chain), self.crosses)
 
     @property
     def anchor(self) -> x509.Certificate:

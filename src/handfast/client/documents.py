@@ -106,6 +106,7 @@ def issuer(document: Document, default: str) -> KnownIssuer:
         role=Role(document["role"]),
         certificate=pem.one_certificate(document["pem"].encode()),
         chain=_chain(document["chain"]),
+        crosses=_chain(document["crosses"]),
         is_default=document["name"] == default,
     )
 

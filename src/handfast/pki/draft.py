@@ -32,11 +32,15 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whom a certificate is for: what was granted, never what was merely asked for."""
+    """Whom a certificate is for: what was granted, never what was merely asked for.
+
+    identity: of a CA that is one already: its key identifier stays, and the certificate does not outlive it.
+    """
 
     subject: x509.Name
     names: tuple[Name, ...]
     public_key: PublicKey
+    identity: IssuerIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,8 @@ def draft_certificate(
     ask whether the key is strong and whether the profile allows it all: handfast.checks.certificate does.
     """
     not_before, not_after = _validity(profile, issuer, now=now, lifetime=lifetime)
+    if holder.identity is not None and holder.identity.not_after is not None:
+        not_after = min(not_after, holder.identity.not_after)
     kind = kind_of(holder.public_key)
     shard = issuer.urls.shard_of(serial) if _has_crl_pointer(profile, issuer) else 0
     first, last = _fixed_extensions(profile, issuer, kind, shard)
@@ -220,7 +226,9 @@ def _validity(
 
 
 def _key_id(profile: Profile, holder: Holder, issuer: IssuerIdentity) -> bytes:
-    return issuer.key_id if profile.is_self_signed else key_identifier(holder.public_key)
+    if profile.is_self_signed:
+        return issuer.key_id
+    return holder.identity.key_id if holder.identity is not None else key_identifier(holder.public_key)
 
 
 def _extension(value: x509.ExtensionType, *, critical: bool = False) -> _Extension:

@@ -107,7 +107,7 @@ _MACHINES = _HOSTS | {NameKind.URI}
 _PROFILES = (
     Profile(
         name="root",
-        title="root CA: what everybody trusts; its key signs only issuing CAs and their revocation list",
+        title="root CA: what everybody trusts; its key signs only CAs and their revocation list",
         lifetime=20 * _YEAR,
         maximum_lifetime=30 * _YEAR,
         key_usage=_CA_USAGE,
@@ -126,6 +126,16 @@ _PROFILES = (
         subject_attributes=_CA_SUBJECT,
         is_ca=True,
         path_length=0,
+    ),
+    Profile(
+        # It ends with the sooner of the two roots, and has the name of one, whatever attributes that is made of.
+        name="cross",
+        title="cross certificate: a root certified by another one, while one replaces the other",
+        lifetime=30 * _YEAR,
+        maximum_lifetime=30 * _YEAR,
+        key_usage=_CA_USAGE,
+        subject_attributes=frozenset(ATTRIBUTES),
+        is_ca=True,
     ),
     Profile(
         # 90 days: Mozilla's guideline for servers; 825: the most that Apple accepts from a private CA.

@@ -1,10 +1,8 @@
 """EST: enrollment over secure transport (RFC 7030, with RFC 8951 and RFC 9908)."""
 
-from collections.abc import Iterator
-
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from handfast.ca import crossing
 from handfast.ca.authority import Authority
 from handfast.protocols.est_asking import place_of
 from handfast.protocols.est_attributes import attributes_to_ask_for
@@ -18,11 +16,9 @@ _NO_CMC = b"full CMC is not offered here; use simpleenroll, simplereenroll or se
 
 
 def ca_certificates(request: Request, authority: Authority) -> Response:
-    """Roots, chains and what a change of CA leaves valid; for everybody, who need not trust this connection yet."""
+    """Roots, chains and cross certificates; for everybody, who need not trust this connection yet."""
     place = place_of(request, authority)
-    authority.issuer()
-    now = authority.clock()
-    valid = {one: None for one in _known(authority) if one.not_valid_after_utc >= now}
+    valid = crossing.ca_certificates(authority)
     return certificates_response((one.public_bytes(Encoding.DER) for one in valid), is_wrapped=place.is_wrapped)
 
 
@@ -30,12 +26,6 @@ def full_cmc(request: Request, authority: Authority) -> Response:
     """RFC 7030 section 4.3 leaves it open."""
     place_of(request, authority)
     return Response(status=501, body=_NO_CMC, media_type="text/plain; charset=utf-8")
-
-
-def _known(authority: Authority) -> Iterator[x509.Certificate]:
-    first = authority.issuer()
-    for issuer in (first, *authority.issuers.values()):
-        yield from (issuer.certificate, *issuer.chain)
 
 
 def _spelling(handle: Handler) -> Handler:

@@ -31,7 +31,7 @@ def sources_for(name: str, authority: Path, given: Sources) -> Sources:
     issued = Path("issued") / name.replace("*.", "wildcard.")
     unnamed = Path()
     certificates = authority / "certificates"
-    own = tuple(path for path in sorted(certificates.glob("*.pem")) if path.name != "chain.pem")
+    own = tuple(path for path in sorted(certificates.glob("*.pem")) if path.name not in {"chain.pem", "crosses.pem"})
     return Sources(
         issued / "fullchain.pem" if given.certificate == unnamed else given.certificate,
         issued / "key.pem" if given.key == unnamed else given.key,

@@ -12,6 +12,7 @@ from cryptography import x509
 
 from handfast import registry
 from handfast.ca.authority import Authority
+from handfast.ca.crossing import valid_crosses, with_crosses
 from handfast.ca.issuer import Issuer
 from handfast.ca.policy import OPERATOR, Policy
 from handfast.ca.ports import Clock, KeyStore, NewSerial, Randomness, Store
@@ -104,7 +105,8 @@ def located(directory: Path, place: str) -> str:
 
 def assemble(parts: Parts) -> Authority:
     """The authority of these parts, with the issuers that its store knows."""
-    issuers = {record.name: issuer_of(parts, record) for record in parts.store.issuers()}
+    known = {record.name: issuer_of(parts, record) for record in parts.store.issuers()}
+    issuers = with_crosses(known, valid_crosses(parts.store, parts.clock()))
     return Authority(
         issuers=issuers,
         default_issuer=_default(parts.settings, issuers),

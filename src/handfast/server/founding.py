@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,13 +33,15 @@ from handfast.pki.keys import KeyKind, PrivateKey, describe_key, kind_of
 from handfast.pki.subject import parse_subject
 from handfast.server.assembly import Parts, assemble, issuer_of, open_parts, utc_now
 from handfast.server.audit_key import audit_key
-from handfast.server.layout import der_of, publish_crl, write_certificates
+from handfast.server.layout import ANCHORS, CHAIN, CROSSES, der_of, publish_crl, write_certificates
 from handfast.server.settings import FILE, SETTINGS
 
 ROOT = "root"
 ISSUING = "issuing"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LOCK = ".founding"
+# certificates/NAME.pem is a CA's own certificate, but for these.
+_TAKEN = frozenset({AUDIT_KEY, *(Path(one).stem for one in (CHAIN, ANCHORS, CROSSES))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,30 +110,62 @@ def default_settings(store: str = "") -> str:
 
 def add_root(parts: Parts, plan: Plan) -> Issuer:
     """A self-signed root CA, named `root`."""
-    key, is_encrypted = key_for(parts, ROOT, plan.key_kind)
-    profile = parts.settings.profiles[ROOT]
-    subject = parse_subject(_subject(plan, "Root CA"))
-    identity = self_issuer(subject, key.public_key())
-    now, serial = parts.clock(), parts.new_serial()
-    holder = Holder(subject, (), key.public_key())
-    draft = draft_certificate(profile, holder, issuer=identity, serial=serial, now=now, lifetime=plan.root_lifetime)
-    # A root is its own issuer before it has a certificate: until it has, its draft stands in for it.
-    itself = Issuer(
-        name=ROOT, role=Role.ROOT, identity=identity, certificate=draft.unsigned(), chain=(), unlock=lambda: key
+    draft = draft_root(parts, plan, ROOT)
+    decision = issuing.decide(
+        draft.order, parts.settings.profiles[ROOT], draft.issuer, serial=parts.new_serial(), now=parts.clock()
     )
-    order = Order(profile=ROOT, public_key=key.public_key(), subject=subject, lifetime=plan.root_lifetime)
-    decision = issuing.decide(order, profile, itself, serial=serial, now=now)
     issued = issuing.carry_out([decision], parts.store)[0]
-    return register(parts, issued.certificate, (), name=ROOT, role=Role.ROOT, is_encrypted=is_encrypted)
+    return register(parts, issued.certificate, (), name=ROOT, role=Role.ROOT, is_encrypted=draft.is_encrypted)
 
 
-def add_issuing(parts: Parts, plan: Plan, *, name: str, parent: str = ROOT) -> Issuer:
+@dataclass(frozen=True, slots=True)
+class RootDraft:
+    """A root that is not signed yet: what it is ordered by, and what stands in for it as the issuer of itself."""
+
+    order: Order
+    issuer: Issuer
+    is_encrypted: bool
+
+
+def draft_root(parts: Parts, plan: Plan, name: str) -> RootDraft:
+    """Make and keep the key of a root, and decide its subject and its bounds. Raises Conflict as key_for() does."""
+    key, is_encrypted = key_for(parts, name, plan.key_kind)
+    subject = root_subject(plan, name)
+    identity = self_issuer(subject, key.public_key())
+    draft = draft_certificate(
+        parts.settings.profiles[ROOT],
+        Holder(subject, (), key.public_key()),
+        issuer=identity,
+        serial=parts.new_serial(),
+        now=parts.clock(),
+        lifetime=plan.root_lifetime,
+    )
+    itself = Issuer(
+        name=name,
+        role=Role.ROOT,
+        identity=replace(identity, not_before=draft.not_before, not_after=draft.not_after),
+        certificate=draft.unsigned(),
+        chain=(),
+        unlock=lambda: key,
+    )
+    order = Order(profile=ROOT, public_key=key.public_key(), subject=subject, lifetime=plan.root_lifetime, issuer=name)
+    return RootDraft(order, itself, is_encrypted)
+
+
+def root_subject(plan: Plan, name: str) -> x509.Name:
+    """What a root is called: every one but the first with its own name after it."""
+    return parse_subject(_subject(plan, "Root CA" if name == ROOT else f"Root CA {name}"))
+
+
+def add_issuing(parts: Parts, plan: Plan, *, name: str, parent: str | None = None) -> Issuer:
     """An issuing CA below a CA of this authority, whose key must be there. The newest is the default from now on;
-    those before keep their keys, for their CRLs. Raises Conflict for a name that is taken, ConfigError without the key.
+    those before keep their keys, for their CRLs. parent: None for the newest root.
+
+    Raises Conflict for a name that is taken, ConfigError without the key.
     """
     require_free_name(parts, name)
     authority = assemble(parts)
-    above = authority.issuer(parent)
+    above = authority.issuer(parent or _newest_root(authority))
     above.unlock()
     key, is_encrypted = key_for(parts, name, plan.key_kind)
     label = "Issuing CA" if name == ISSUING else f"Issuing CA {name}"
@@ -141,11 +175,19 @@ def add_issuing(parts: Parts, plan: Plan, *, name: str, parent: str = ROOT) -> I
             public_key=key.public_key(),
             subject=parse_subject(_subject(plan, label)),
             lifetime=plan.issuing_lifetime,
-            issuer=parent,
+            issuer=above.name,
         )
     )
     chain = (above.certificate, *above.chain)
     return register(parts, issued.certificate, chain, name=name, role=Role.ISSUING, is_encrypted=is_encrypted)
+
+
+def _newest_root(authority: Authority) -> str:
+    roots = [name for name, one in authority.issuers.items() if one.role is Role.ROOT]
+    if not roots:
+        hint = "name a CA with --below, or make a root: handfast issuer new-root NAME --alone"
+        raise ConfigError("this authority has no root of its own to be below", hint=hint)
+    return roots[-1]
 
 
 def register(  # the record of an issuer has these parts
@@ -173,8 +215,8 @@ def register(  # the record of an issuer has these parts
 
 def require_free_name(parts: Parts, name: str) -> None:
     """Raise ConfigError for a name that cannot be a file's, Conflict for one that an issuer has."""
-    if not _NAME.fullmatch(name) or name == AUDIT_KEY:
-        hint = "use up to 40 small letters, digits and hyphens; `audit` is taken"
+    if not _NAME.fullmatch(name) or name in _TAKEN:
+        hint = f"use up to 40 small letters, digits and hyphens; taken are {', '.join(sorted(_TAKEN))}"
         raise ConfigError(f"{name!r} cannot be the name of an issuer", hint=hint)
     if any(record.name == name for record in parts.store.issuers()):
         raise Conflict(f"there is an issuer {name!r} already", hint="choose another name")

@@ -88,6 +88,11 @@ def _publish(tenant: Tenant) -> None:
         tenant.log("list.late", list=which.file_name)
 
 
+def take_crosses(service: Service, step: Step = freely) -> None:
+    """The cross certificates that holders are to send along now, of every tenant."""
+    of_each(service, lambda tenant: service.take_crosses(tenant.name), step)
+
+
 def tell(service: Service, step: Step = freely) -> None:
     """What people are to know in time, as far as the settings of each tenant name somebody."""
     of_each(service, _tell, step)
@@ -138,6 +143,7 @@ def _record_refusals(tenant: Tenant, *, everything: bool) -> None:
 JOBS = (
     # A revocation is in the CRL within a second, the time for making it included.
     Job("publish", timedelta(seconds=0.5), publish, is_shared=True),
+    Job("take-crosses", timedelta(minutes=1), take_crosses, is_shared=True),
     Job("tell", timedelta(minutes=1), tell),
     Job("keep-house", timedelta(hours=1), keep_house),
     Job("record-refusals", timedelta(minutes=1), record_refusals, is_shared=True),

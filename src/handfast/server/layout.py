@@ -19,6 +19,7 @@ CRLS = "crl"
 RESPONDERS = "ocsp"
 ISSUED = "issued"
 CHAIN = "chain.pem"
+CROSSES = "crosses.pem"
 ANCHORS = "anchors.pem"
 CRL_BUNDLE = "crls.pem"
 # So many lines of PEM are made at once: 48 octets, which are 64 characters, each.
@@ -27,8 +28,15 @@ _PIECE = _LINES.size // 4 * 3
 
 
 def write_certificates(directory: Path, authority: Authority) -> None:
-    """certificates/: each issuer as NAME.pem, chain.pem (what holders send after their own), anchors.pem (roots)."""
+    """certificates/: each issuer as NAME.pem, chain.pem (what holders send after their own), anchors.pem (roots),
+    crosses.pem (the roots' cross certificates, while there are any).
+    """
     folder = make_directory(directory / CERTIFICATES)
+    crosses = dict.fromkeys(cross for one in authority.issuers.values() for cross in one.crosses)
+    if crosses:
+        write_atomically(folder / CROSSES, "".join(map(to_pem, crosses)), mode=PUBLIC)
+    else:
+        (folder / CROSSES).unlink(missing_ok=True)
     for issuer in authority.issuers.values():
         write_atomically(folder / f"{issuer.name}.pem", to_pem(issuer.certificate), mode=PUBLIC)
     if not authority.issuers:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from handfast.ca.authority import Authority
+from handfast.ca.crossing import valid_crosses, with_crosses
 from handfast.ca.ports import Clock
 from handfast.errors import NotFound
 from handfast.server.assembly import Parts, assemble, utc_now
@@ -29,6 +31,7 @@ class Service:
     tenants: Mapping[str, Parts] = field(default_factory=dict)
     clock: Clock = utc_now
     log: Log = field(default=quiet)
+    _changing: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def authority(self) -> Authority:
@@ -47,10 +50,19 @@ class Service:
 
     def reload(self) -> None:
         """Take up issuers that were added to the stores since."""
-        self.authorities = {
-            name: replace(_authority(self.parts_of(name)), refusals=before.refusals)
-            for name, before in self.authorities.items()
-        }
+        with self._changing:
+            self.authorities = {
+                name: replace(_authority(self.parts_of(name)), refusals=before.refusals)
+                for name, before in self.authorities.items()
+            }
+
+    def take_crosses(self, tenant: str) -> None:
+        """Send along the cross certificates that are valid now: not one that ended, or was revoked, since."""
+        with self._changing:
+            before = self.authorities[tenant]
+            issuers = with_crosses(before.issuers, valid_crosses(before.store, before.clock()))
+            if issuers != before.issuers:
+                self.authorities = {**self.authorities, tenant: replace(before, issuers=issuers)}
 
 
 def service_of(parts: Parts, *, tenants: Mapping[str, Parts] | None = None, log: Log = quiet) -> Service:

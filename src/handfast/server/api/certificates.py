@@ -133,7 +133,7 @@ def bundle_certificate(caller: Calling, which: models.Which, wanted: models.Bund
     data = build_pkcs12(
         key,
         _certificate(record),
-        (issuer.certificate, *issuer.chain),
+        tuple(dict.fromkeys((issuer.certificate, *issuer.chain, *issuer.presented_chain))),
         password=password.encode(),
         friendly_name=record.label,
         flavour=wanted.flavour,

@@ -40,6 +40,7 @@ def list_issuers(caller: Calling) -> dict[str, Any]:
                 "not_after": one.certificate.not_valid_after_utc.isoformat(),
                 "pem": to_pem(one.certificate),
                 "chain": "".join(map(to_pem, one.chain)),
+                "crosses": "".join(map(to_pem, one.crosses)),
                 "crl_number": last.number if last is not None else None,
                 "crl_next_update": last.next_update.isoformat() if last is not None else None,
             }

@@ -221,10 +221,17 @@ def _event_of(row: Row) -> AuditEvent:
     return AuditEvent(
         id=row[0],
         at=_EPOCH + timedelta(microseconds=row[1]),
-        actor=row[2],
-        action=row[3],
-        issuer=row[4],
+        actor=_text(row[2]),
+        action=_text(row[3]),
+        issuer=_text(row[4]),
         serial=None if row[5] is None else int.from_bytes(row[5], "big"),
-        detail=json.loads(row[6]),
+        detail=dict(json.loads(row[6])),
         hash=bytes(row[7]),
     )
+
+
+def _text(value: object) -> str:
+    """SQLite keeps octets in a column for text, when somebody puts them there."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -160,6 +160,7 @@ CALLS: Mapping[str, Maker] = {
     "list_publications": lambda cast, _: Call("GET", "/publications"),
     "list_events": lambda cast, _: Call("GET", "/audit"),
     "show_head": lambda cast, _: Call("GET", "/audit/head"),
+    "list_heads": lambda cast, _: Call("GET", "/audit/heads"),
     "verify_events": lambda cast, _: Call("GET", "/audit/verify"),
     "show_statistics": lambda cast, _: Call("GET", "/statistics"),
     "show_caller": lambda cast, _: Call("GET", "/caller"),

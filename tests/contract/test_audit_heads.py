@@ -12,6 +12,7 @@ import pytest
 
 from handfast.ca.audit import event_hash
 from handfast.ca.audit_head import Head, Verification, parse_heads
+from handfast.cli import run
 from handfast.errors import ConfigError, Malformed
 from handfast.keys.passphrase import no_passphrase
 from handfast.server.assembly import Parts, open_parts
@@ -66,6 +67,7 @@ def test_an_untouched_log_agrees_with_its_heads(ca: Path) -> None:
     [
         "at = at + 1", "actor = 'x'", "action = 'x'", "issuer = 'x'", "serial = x'05'", "serial = 'text'",
         "detail = '{}'", "detail = 'no JSON'", "detail = '[]'", "at = 'never'", "at = 9e30",
+        "detail = '5'", "detail = '\"ab\"'", "actor = x'ff'",
         "hash = zeroblob(32)", "id = 1000", "hash = ''",
     ],
 )  # fmt: skip
@@ -150,6 +152,24 @@ def test_the_witness_of_the_settings_gets_a_head_when_something_happened(ca: Pat
     assert witness_if_due(parts) is not None
     parts.store.close()
     assert len(parse_heads((ca / "seen" / "heads").read_text(), "heads")) == 2
+
+
+def test_heads_are_read_in_pages(ca: Path) -> None:
+    parts = open_parts(ca, passphrase=no_passphrase)
+    with closing(parts.store):
+        for number in range(3):
+            parts.store.append(parts.record("test.more", number=str(number)))
+            new_head(parts)
+        heads = parts.store.heads
+        first = heads.page(after=0, limit=3)
+        rest = heads.page(after=first[-1].id, limit=3)
+        assert (*first, *rest) == heads.all()
+        assert (len(first), len(rest)) == (3, 1)
+
+
+def test_events_that_were_counted_and_are_gone_are_found(ca: Path) -> None:
+    tampered(ca, "DELETE FROM audit WHERE id > 4", "DELETE FROM audit_head")
+    assert run(["audit-log", "verify", "--ca", str(ca)]) == 1
 
 
 def test_a_witness_that_cannot_be_reached_is_named(ca: Path) -> None:

@@ -28,6 +28,7 @@ ASKING: Mapping[str, tuple[str, ...]] = {
     "approvals list": (),
     "approvals reject": ("1234",),
     "audit-log list": (),
+    "audit-log verify": (),
     "bulk": ("rows.csv",),
     "crl": (),
     "expiring": (),

@@ -286,7 +286,7 @@ def test_another_authoritys_certificate_is_refused(shell: Shell, world: World) -
 
 
 def test_commands_of_the_directory_say_so(shell: Shell, world: World) -> None:
-    for arguments in (("backup", "x"), ("tidy",), ("issuer", "default", "issuing"), ("audit-log", "verify")):
+    for arguments in (("backup", "x"), ("tidy",), ("issuer", "default", "issuing"), ("audit-log", "head")):
         error = shell.refused(*world.options(OFFICER.value), *arguments, status=2)
         assert "over the network" in error["message"]
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ CODES = {
     "audit-head-forged": "a head of the audit log was not signed by the audit key",
 }
 _REFERENCE = "NIST SP 800-92 section 5.3"
+_COMPARE = "compare with a backup; after a restore this is so for events that came after the backup"
 _MOST_TOLD = 20
 
 
@@ -38,10 +39,14 @@ class Head:
     key: bytes
     signature: bytes
 
+    def document(self) -> dict[str, Any]:
+        """What JSON has of it."""
+        content = {"id": self.id, "hash": self.hash.hex(), "time": self.at.isoformat()}
+        return {**content, "key": _text(self.key), "signature": _text(self.signature)}
+
     def line(self) -> str:
         """JSON on one line, as a witness keeps it."""
-        content = {"id": self.id, "hash": self.hash.hex(), "time": self.at.isoformat()}
-        return json.dumps({**content, "key": _text(self.key), "signature": _text(self.signature)})
+        return json.dumps(self.document())
 
     def is_signed(self) -> bool:
         """True when the key that it names signed it. Whether that is the right key, somebody else must know."""
@@ -70,6 +75,10 @@ class Heads(Protocol):
         """Every head, oldest first."""
         ...
 
+    def page(self, *, after: int, limit: int) -> tuple[Head, ...]:
+        """Those of events after that one, oldest first."""
+        ...
+
 
 def sign_head(event: AuditEvent, key: PrivateKey, now: datetime) -> Head:
     """The head at this event. Raises ConfigError for a key that is not of an elliptic curve."""
@@ -92,20 +101,21 @@ def parse_heads(text: str, source: str) -> tuple[Head, ...]:
         if not line.strip():
             continue
         try:
-            heads.append(_parsed(json.loads(line)))
+            heads.append(head_in(json.loads(line)))
         except (ValueError, KeyError, TypeError):
             hint = "give a file that `handfast audit-log head --to FILE` wrote"
             raise Malformed(f"line {number} of {source} is no head of an audit log", hint=hint) from None
     return tuple(heads)
 
 
-def _parsed(content: dict[str, Any]) -> Head:
+def head_in(document: Mapping[str, Any]) -> Head:
+    """The head of a document. Raises ValueError, KeyError or TypeError for one that has none."""
     return Head(
-        id=int(content["id"]),
-        hash=bytes.fromhex(content["hash"]),
-        at=datetime.fromisoformat(content["time"]),
-        key=base64.b64decode(content["key"], validate=True),
-        signature=base64.b64decode(content["signature"], validate=True),
+        id=int(document["id"]),
+        hash=bytes.fromhex(document["hash"]),
+        at=datetime.fromisoformat(document["time"]),
+        key=base64.b64decode(document["key"], validate=True),
+        signature=base64.b64decode(document["signature"], validate=True),
     )
 
 
@@ -115,10 +125,15 @@ def _text(data: bytes) -> str:
 
 @dataclass(slots=True)
 class Verification:
-    """Verifies all events from the first on, in order, and what heads say of them. count and last: of the events."""
+    """Verifies all events from the first on, in order, and what heads say of them. count and last: of the events.
+
+    heads: in the order of the trust in them: the first one says which key is the audit key, when `key` does not.
+    counted: how many events there were at least, as whoever keeps them says.
+    """
 
     heads: Sequence[Head] = ()
     key: bytes | None = None
+    counted: int = 0
     count: int = 0
     last: bytes = b""
 
@@ -127,9 +142,14 @@ class Verification:
         signed = [head for head in self.heads if self._is_ours(head)]
         wanted = {head.id for head in signed}
         found: dict[int, bytes] = {}
-        broken = tuple(self._chain(events, wanted, found))
+        broken = tuple(_first(self._chain(events, wanted, found)))
         forged = [head for head in self.heads if head not in signed]
-        return (*broken, *_forged(forged), *_contradicted(signed, found, self.count))
+        return (*broken, *_forged(forged), *_contradicted(signed, found, self.count), *self._miscounted())
+
+    def _miscounted(self) -> Iterator[Finding]:
+        if self.count < self.counted:
+            message = f"{self.counted} events were counted, and the log ends at {self.count}"
+            yield Finding("audit-cut-off", Severity.ERROR, message, _COMPARE, _REFERENCE)
 
     def _is_ours(self, head: Head) -> bool:
         expected = self.key if self.key is not None else self.heads[0].key
@@ -147,6 +167,18 @@ class Verification:
             self.last, self.count, expected = event.hash, event.id, event.id + 1
 
 
+def _first(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Some of them, and how many there are besides: a log of millions may be another one from its first event on."""
+    more = 0
+    for number, one in enumerate(findings):
+        if number < _MOST_TOLD:
+            yield one
+        else:
+            more += 1
+    if more:
+        yield broken(f"in {more} more places audit events were changed or are missing")
+
+
 def _forged(heads: Sequence[Head]) -> Iterator[Finding]:
     for head in heads[:_MOST_TOLD]:
         message = f"the head at event {head.id} of {head.at:%Y-%m-%d %H:%M} was not signed by the audit key"
@@ -155,12 +187,11 @@ def _forged(heads: Sequence[Head]) -> Iterator[Finding]:
 
 
 def _contradicted(heads: Sequence[Head], found: dict[int, bytes], last: int) -> Iterator[Finding]:
-    fix = "compare with a backup; after a restore this is so for events that came after the backup"
     for head in heads:
         told = f"a head signed on {head.at:%Y-%m-%d %H:%M}"
         if head.id > last:
             message = f"{told} tells of event {head.id}, and the log ends at {last}"
-            yield Finding("audit-cut-off", Severity.ERROR, message, fix, _REFERENCE)
+            yield Finding("audit-cut-off", Severity.ERROR, message, _COMPARE, _REFERENCE)
         elif found.get(head.id) != head.hash:
             message = f"{told} tells of another event {head.id}: the log was made anew since"
-            yield Finding("audit-rewritten", Severity.ERROR, message, fix, _REFERENCE)
+            yield Finding("audit-rewritten", Severity.ERROR, message, _COMPARE, _REFERENCE)

@@ -1,7 +1,9 @@
 """Read the audit log: signatures, refusals, revocations, changes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -13,7 +15,9 @@ from handfast.ca.records import AuditEvent
 from handfast.cli._authority import current_session, opened, opened_parts
 from handfast.cli._desk import desk
 from handfast.cli._options import desk_options, directory_options, examples, json_option
-from handfast.cli._output import finding_json, print_findings, print_json, print_table, say
+from handfast.cli._output import finding_json, note, print_findings, print_json, print_table, say
+from handfast.cli._progress import progress_line
+from handfast.cli._which import read_file
 from handfast.errors import ConfigError, Malformed
 from handfast.pki.serial import serial_text
 from handfast.server.audit_key import PUBLIC_KEY
@@ -28,6 +32,7 @@ SECTION = "The authority"
     epilog=examples(
         "handfast audit-log list --last 20",
         "handfast audit-log verify",
+        "handfast audit-log verify --server https://ca.example.org --heads heads",
         "handfast audit-log head --to /mnt/witness/heads",
     )
 )
@@ -78,14 +83,19 @@ def sign_head(witness: str | None, as_json: bool) -> None:
 @click.option("--heads", "files", metavar="FILE", multiple=True, help="Heads that a witness kept.")
 @click.option("--key", metavar="FILE", help="The audit key's public part [certificates/audit.pub].")
 @click.option("--store", metavar="FILE", help="A SQLite database or a copy of one, instead of the authority.")
-@directory_options("run it where the directory is, or on a copy of the database: --store FILE")
+@desk_options
 @json_option
 def verify_events(files: tuple[str, ...], key: str | None, store: str | None, as_json: bool) -> None:
-    """Check that no event was changed, left out or cut off, and that all signed heads agree with the log."""
-    events, kept = _events_and_heads(store)
+    """Check that no event was changed, left out or cut off, and that all signed heads agree with the log.
+
+    With --server the events are fetched and verified on this machine. Who has made all of a log anew can sign heads
+    for it, too: give those of a witness, or the audit key.
+    """
     told = tuple(one for file in files for one in parse_heads(_text(file), file))
-    verification = Verification((*kept, *told), _public_key(key, store))
-    findings = verification.findings(events)
+    log = _log(store)
+    verification = Verification((*told, *log.heads), _public_key(key, store), log.counted)
+    with progress_line(after=timedelta(seconds=1)) as report:
+        findings = verification.findings(_shown(log, report))
     last = verification.last.hex()
     if as_json:
         answer = {"events": verification.count, "last_hash": last, "heads": len(verification.heads)}
@@ -94,25 +104,66 @@ def verify_events(files: tuple[str, ...], key: str | None, store: str | None, as
         say(f"{verification.count} events, each following from the one before; the last hash is {last}")
         if verification.heads:
             say(f"{len(verification.heads)} signed heads agree")
+    if log.is_remote and not told and key is None:
+        note("nothing but the service vouches for its log: give --heads FILE of a witness, or --key FILE")
     if findings:
         print_findings(findings)
         raise click.exceptions.Exit(1)
 
 
-def _events_and_heads(store: str | None) -> tuple[Iterator[AuditEvent], tuple[Head, ...]]:
-    if store is None:
-        authority = opened()
-        return _pages(authority.store), authority.store.heads.all()
-    return audit_of(store)
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """What is verified. heads: kept beside the events. counted: how many events there are, as far as somebody knows."""
+
+    events: Iterator[AuditEvent]
+    heads: tuple[Head, ...]
+    counted: int = 0
+    is_remote: bool = False
+
+
+def _log(store: str | None) -> _Log:
+    session = current_session()
+    if store is not None:
+        if "server" in session.typed:
+            raise ConfigError("--store and --server contradict each other", hint="give one of them")
+        return _Log(*audit_of(store))
+    if session.is_remote:
+        return _from_service()
+    kept = opened().store
+    # In this order: what is appended meanwhile was not told of.
+    heads, counted = kept.heads.all(), kept.last_event_id()
+    return _Log(_pages(kept), heads, counted)
+
+
+def _from_service() -> _Log:
+    # TLS and HTTP take a while to load, and most people's authority is here.
+    from handfast.cli._service import remote_desk
+    from handfast.client import auditing
+
+    api = remote_desk(current_session()).api
+    click.get_current_context().call_on_close(api.close)
+    heads, counted = auditing.heads(api), auditing.last_event(api)
+    return _Log(auditing.events(api, until=counted), heads, counted, is_remote=True)
+
+
+def _shown(log: _Log, report: Callable[[str, str], None]) -> Iterator[AuditEvent]:
+    """The events, each of which is reported: how far, of how many."""
+    of = f" of {log.counted:,}" if log.counted else ""
+    for event in log.events:
+        report("verifying events", f"{event.id:,}{of}")
+        yield event
 
 
 def _public_key(file: str | None, store: str | None) -> bytes | None:
     """The audit key as somebody knows it who does not ask the store."""
-    path = Path(file) if file is not None else Path(current_session().directory) / CERTIFICATES / PUBLIC_KEY
-    if file is None and (store is not None or not path.exists()):
+    session = current_session()
+    if file is None and (store is not None or session.is_remote):
+        return None
+    path = Path(file) if file is not None else Path(session.directory) / CERTIFICATES / PUBLIC_KEY
+    if file is None and not path.exists():
         return None
     try:
-        public = load_pem_public_key(path.read_bytes())
+        public = load_pem_public_key(read_file(path))
     except ValueError:
         raise Malformed(f"{path} is no public key", hint="give the audit.pub of the authority") from None
     return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

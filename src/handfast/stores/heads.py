@@ -8,6 +8,8 @@ from handfast.stores import rows
 from handfast.stores.database import Database
 from handfast.stores.rows import Row
 
+_HEADS = "SELECT id, hash, at, key, signature FROM audit_head"
+
 
 @dataclass(frozen=True, slots=True)
 class SqlHeads:
@@ -25,8 +27,11 @@ class SqlHeads:
         self.database.write(lambda transaction: transaction.many(sql, [values]))
 
     def all(self) -> tuple[Head, ...]:
-        found = self.database.read("SELECT id, hash, at, key, signature FROM audit_head ORDER BY id")
-        return tuple(map(head_of, found))
+        return tuple(map(head_of, self.database.read(f"{_HEADS} ORDER BY id")))
+
+    def page(self, *, after: int, limit: int) -> tuple[Head, ...]:
+        sql = f"{_HEADS} WHERE id > ? ORDER BY id LIMIT ?"
+        return tuple(map(head_of, self.database.read(sql, [after, limit])))
 
 
 def head_of(row: Row) -> Head:

@@ -84,6 +84,7 @@ OPERATIONS: Mapping[str, Rule] = {
     "list_publications": _for(*_STAFF, _R, _D, _T),
     "list_events": _for(_A, _U),
     "show_head": _for(_A, _U),
+    "list_heads": _for(_A, _U),
     "verify_events": _for(_A, _U),
     "show_statistics": _for(*_STAFF),
     "show_caller": _for(*_STAFF, _R, _D, _T),

@@ -52,11 +52,23 @@ def show_head(caller: Calling) -> dict[str, Any]:
     return {"id": last, "hash": found[0].hash.hex() if found else None}
 
 
+@router.get("/audit/heads")
+def list_heads(
+    caller: Calling,
+    after: Annotated[int, Query(ge=0, le=2**62, description="The event of the last head of the page before.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+) -> dict[str, Any]:
+    """Signed heads that the authority keeps itself, oldest first. A witness has its own, and those count for more."""
+    found = caller.authority.store.heads.page(after=after, limit=limit)
+    return {"heads": [one.document() for one in found], "cursor": found[-1].id if found else after}
+
+
 @router.get("/audit/verify")
 def verify_events(caller: Calling) -> dict[str, Any]:
     """Whether the chain is whole, from the first event to the last. Reads all of it.
 
-    A cut at the end is told by a head that a witness kept: `handfast audit-log verify --heads`.
+    That is the service's own word. To verify on another machine, against heads that a witness kept:
+    `handfast audit-log verify --server`.
     """
     store = caller.authority.store
     found = verify_chain(_all(store))

@@ -78,6 +78,23 @@ def test_without_credentials_there_is_no_such_source(tmp_path: Path, monkeypatch
     assert source("root") is None
 
 
+def test_a_credential_may_be_readable_by_its_group_as_systemd_makes_it_and_by_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    path = private(tmp_path / "handfast-passphrase", b"of all\n")
+    source = from_credentials()
+    assert source is not None
+
+    path.chmod(0o440)
+    assert source("root") == b"of all"
+    for mode in (0o444, 0o460):
+        path.chmod(mode)
+        with pytest.raises(ConfigError, match="open to others") as refused:
+            source("root")
+        assert refused.value.hint == f"run: chmod 440 {path}"
+
+
 def test_whoever_is_at_the_terminal_is_asked_once_for_each_key() -> None:
     asked: list[str] = []
 

@@ -144,22 +144,25 @@ def make_directory(path: Path, *, mode: int = 0o700) -> Path:
     return path
 
 
-def require_private(path: Path) -> None:
-    """Raise ConfigError, with the chmod to run, when others than the owner may read or write this file."""
+def require_private(path: Path, *, group_reads: bool = False) -> None:
+    """Raise ConfigError, with the chmod to run, when others than the owner may read or write this file.
+
+    group_reads: its group may read it, too.
+    """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise ConfigError(msg, hint="check the path, and who owns the file") from None
-    if mode & 0o077:
-        wanted = "700" if path.is_dir() else "600"
+    if mode & (0o037 if group_reads else 0o077):
+        wanted = "700" if path.is_dir() else "440" if group_reads else "600"
         msg = f"{path} is open to others than its owner (mode {mode:o})"
         raise ConfigError(msg, hint=f"run: chmod {wanted} {path}")
 
 
-def read_private(path: Path) -> bytes:
-    """The contents of a file that only its owner may read. Raises ConfigError."""
-    require_private(path)
+def read_private(path: Path, *, group_reads: bool = False) -> bytes:
+    """The contents of a file that only its owner may read, or its group with `group_reads`. Raises ConfigError."""
+    require_private(path, group_reads=group_reads)
     return read_file(path)
 
 

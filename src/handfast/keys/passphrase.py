@@ -28,6 +28,7 @@ def from_credentials() -> PassphraseSource | None:
     """The credential `handfast-passphrase` that systemd or the like provides; None when there is none.
 
     A key has its own where `handfast-passphrase-NAME` is there; a tenant's keys where `handfast-passphrase-TENANT` is.
+    Its group may read it: systemd names the service's user in an ACL, and what that allows shows in the group's bits.
     """
     directory = os.environ.get("CREDENTIALS_DIRECTORY")
     if not directory or not Path(directory).is_dir():
@@ -38,7 +39,7 @@ def from_credentials() -> PassphraseSource | None:
         own = (f"{CREDENTIAL}-{name}", f"{CREDENTIAL}-{tenant}") if dot else (f"{CREDENTIAL}-{name}",)
         for path in (Path(directory, one) for one in (*own, CREDENTIAL)):
             if path.exists():
-                return _first_line(path)
+                return _first_line(path, group_reads=True)
         return None
 
     return source
@@ -73,8 +74,8 @@ def require_long_enough(passphrase: bytes) -> None:
         raise ConfigError(msg, hint="use several words")
 
 
-def _first_line(path: Path) -> bytes:
-    data = read_private(path)
+def _first_line(path: Path, *, group_reads: bool = False) -> bytes:
+    data = read_private(path, group_reads=group_reads)
     if len(data) > _MOST:
         raise ConfigError(f"{path} has {len(data)} bytes: it is no passphrase", hint="put the passphrase on one line")
     line = data.split(b"\n", 1)[0].rstrip(b"\r")

@@ -157,6 +157,7 @@ CALLS: Mapping[str, Maker] = {
     "list_profiles": lambda cast, _: Call("GET", "/profiles"),
     "list_issuers": lambda cast, _: Call("GET", "/issuers"),
     "publish_crl": lambda cast, _: Call("POST", "/issuers/issuing/crl"),
+    "answer_ocsp": lambda cast, _: Call("POST", "/issuers/issuing/ocsp", {"serials": ["1f"]}),
     "list_publications": lambda cast, _: Call("GET", "/publications"),
     "list_events": lambda cast, _: Call("GET", "/audit"),
     "show_head": lambda cast, _: Call("GET", "/audit/head"),

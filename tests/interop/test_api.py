@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from cryptography.x509.ocsp import load_der_ocsp_response
 
 from handfast.ca.office import Proof
 from handfast.ca.policy import RequesterRole
@@ -317,6 +319,24 @@ def test_issuers_profiles_audit_and_statistics_are_shown(api: Api) -> None:
     assert numbers["certificates"] >= 2
     assert set(numbers["tokens_by_state"]) == {"redeemable", "expired"}
     assert set(numbers["approvals_by_state"]) == {"waiting", "approved", "rejected", "issued"}
+
+
+def test_ocsp_answers_come_many_at_once_each_about_one_certificate(api: Api) -> None:
+    serials = []
+    for name in ("stays", "goes"):
+        made = api("requester", "POST", "/certificates", {"profile": "client", "subject": f"CN={name}"})[1]
+        serials.append(made["certificate"]["serial"].replace(":", ""))
+    assert api("registration-officer", "POST", f"/certificates/{serials[1]}/revoke", {})[0] == 200
+    asked = {"serials": [*serials, "1f"]}
+    answers = api("auditor", "POST", "/issuers/issuing/ocsp", asked)[1]["answers"]
+    told = [load_der_ocsp_response(base64.b64decode(one)) for one in answers]
+    assert [f"{one.serial_number:040x}"[-40:] for one in told] == [one.lower().zfill(40) for one in asked["serials"]]
+    assert [one.certificate_status.name for one in told] == ["GOOD", "REVOKED", "UNKNOWN"]
+    assert told[2].next_update_utc is not None
+    # It may be a certificate that is being issued just now.
+    assert told[2].next_update_utc - told[2].this_update_utc == timedelta(minutes=5)
+    assert api("auditor", "POST", "/issuers/nonsuch/ocsp", asked)[0] == 404
+    assert api("auditor", "POST", "/issuers/issuing/ocsp", {"serials": ["1f"] * 257})[0] == 422
 
 
 def test_a_certificate_is_as_good_as_a_secret(api: Api, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`publish --server` with somebody between: lists and answers, really signed, that are not to be passed on."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -38,11 +39,11 @@ from handfast.pki.ocsp_response import (
 from handfast.pki.pem import to_pem
 from handfast.pki.subject import parse_subject
 from handfast.protocols.ocsp import file_name
-from tests.interposed import Interposed, interposed
+from tests.interposed import Exchange, Interposed, interposed
 from tests.serving import Running, authority_in, client_files, opened, running
 
 HOUR = timedelta(hours=1)
-ROOT_RESPONDER = parse_subject("CN=OCSP responder of root")
+ANSWERS = "/api/issuers/issuing/ocsp"
 GOOD = CertStatus(is_known=True)
 SETTINGS = """
 crl_shards = 2
@@ -135,6 +136,18 @@ def named(authority: Authority, serial: int, issuer: str = "issuing") -> Any:
     return cert_id(issuer_keys(identity.subject, identity.public_key)[0], serial)
 
 
+def each(authority: Authority, make: Exchange) -> Exchange:
+    """Exchanges each answer of many. make: from the OCSP request that it answers, and the answer."""
+
+    def exchange(asked: bytes, answered: bytes) -> bytes:
+        requests = [build_request([named(authority, int(one, 16))]) for one in json.loads(asked)["serials"]]
+        given = map(base64.b64decode, json.loads(answered)["answers"])
+        made = [make(request, answer) for request, answer in zip(requests, given, strict=True)]
+        return json.dumps({"answers": [base64.b64encode(one).decode() for one in made]}).encode()
+
+    return exchange
+
+
 @dataclass(frozen=True)
 class Forger:
     """Makes answers about certificates of `issuing`. at: when they are made. forged: about which, so far."""
@@ -145,11 +158,8 @@ class Forger:
     lifetime: timedelta = 12 * HOUR
     forged: list[CertId] = field(default_factory=list)
 
-    def __call__(self, asked: bytes, answered: bytes) -> bytes:
+    def __call__(self, asked: bytes, _answered: bytes) -> bytes:
         (identifier,) = parse_request(asked).identifiers
-        about_root = library.load_der_ocsp_response(answered).certificates[0].subject == ROOT_RESPONDER
-        if about_root:
-            return answered
         self.forged.append(identifier)
         return self.answer(identifier)
 
@@ -238,14 +248,14 @@ def test_a_forged_answer_is_not_written(
     publish: Any,
 ) -> None:
     made = forger(authority, other)
-    between.exchanges["/ocsp"] = made
+    between.exchanges[ANSWERS] = each(authority, made)
     assert FORGERS[forger] in publish(status=1)
-    (forged,) = made.forged
-    path = Path("www/ocsp") / file_name(build_request([forged]))
-    assert not path.exists()
+    paths = [Path("www/ocsp") / file_name(build_request([one])) for one in made.forged]
+    assert paths
+    assert not any(path.exists() for path in paths)
     between.exchanges.clear()
     publish()
-    assert path.exists()  # the genuine one
+    assert all(path.exists() for path in paths)  # the genuine ones
 
 
 @pytest.mark.parametrize("forger", [by_another_authority, by_who_is_revoked, of_yesterday])
@@ -262,7 +272,7 @@ def test_a_genuine_answer_stays_when_a_forged_one_comes(
     # In the second half of its life, it is asked for anew.
     old = Forger(responder, at=datetime.now(UTC) - 7 * HOUR).answer(named(authority, record.serial))
     path.write_bytes(old)
-    between.exchanges["/ocsp"] = made
+    between.exchanges[ANSWERS] = each(authority, made)
     assert FORGERS[forger] in publish(status=1)
     assert path.read_bytes() == old
 
@@ -321,8 +331,13 @@ def test_an_answer_to_another_question_is_not_written(
     made: Callable[[Authority, bytes], bytes], authority: Authority, between: Interposed, publish: Any
 ) -> None:
     record, _ = issue(authority)
-    between.exchanges["/ocsp"] = lambda asked, answered: (
-        made(authority, asked) if parse_request(asked).identifiers == (named(authority, record.serial),) else answered
+    between.exchanges[ANSWERS] = each(
+        authority,
+        lambda asked, answered: (
+            made(authority, asked)
+            if parse_request(asked).identifiers == (named(authority, record.serial),)
+            else answered
+        ),
     )
     assert publish(status=1).startswith("an OCSP answer")
     assert not path_of(authority, record.serial).exists()
@@ -343,8 +358,11 @@ def test_an_old_answer_does_not_come_back_when_the_certificate_was_revoked(
     told = CertStatus(is_known=True, revoked_at=revoked_at)
     half_over = Forger(responder_in(authority), told, at=datetime.now(UTC) - 7 * HOUR)
     path.write_bytes(half_over.answer(named(authority, record.serial)))
-    between.exchanges["/ocsp"] = lambda asked, answered: (
-        good if parse_request(asked).identifiers == (named(authority, record.serial),) else answered
+    between.exchanges[ANSWERS] = each(
+        authority,
+        lambda asked, answered: (
+            good if parse_request(asked).identifiers == (named(authority, record.serial),) else answered
+        ),
     )
     assert "does not say what the service's own records say" in publish(status=1)
     assert path.read_bytes() == half_over.answer(named(authority, record.serial)) or (
@@ -362,9 +380,9 @@ def test_what_was_revoked_while_others_were_listed_is_written(
             authority.revoke(authority.find(f"{record.serial:x}"))
         connection = between.service.connection()
         connection.request("POST", "/ocsp", body=asked, headers={"Content-Type": "application/ocsp-request"})
-        return connection.getresponse().read()
+        return connection.getresponse().read()  # what it says now
 
-    between.exchanges["/ocsp"] = revoking
+    between.exchanges[ANSWERS] = each(authority, revoking)
     publish()
     written = library.load_der_ocsp_response(path_of(authority, record.serial).read_bytes())
     assert written.certificate_status is library.OCSPCertStatus.REVOKED
@@ -378,18 +396,20 @@ def test_an_older_answer_that_says_the_same_does_not_replace_a_newer_one(
     path, asked = path_of(authority, record.serial), named(authority, record.serial)
     newer = Forger(responder, at=datetime.now(UTC) - 7 * HOUR).answer(asked)
     path.write_bytes(newer)
-    between.exchanges["/ocsp"] = Forger(responder, at=datetime.now(UTC) - 9 * HOUR)
+    between.exchanges[ANSWERS] = each(authority, Forger(responder, at=datetime.now(UTC) - 9 * HOUR))
     publish()
     assert path.read_bytes() == newer
 
 
-def test_a_ca_whose_key_the_service_does_not_have_is_told_of(
-    authority: Authority, between: Interposed, publish: Any
-) -> None:
-    between.exchanges["/ocsp"] = lambda _asked, _answered: build_refusal(OcspRefusal.UNAUTHORIZED)
+def test_a_ca_whose_key_the_service_does_not_have_is_told_of(between: Interposed, publish: Any) -> None:
+    between.exchanges[ANSWERS] = lambda _asked, _answered: b'{"answers": null}'
     told = publish()
-    assert {one["issuer"]: one["is_lacking_key"] for one in told["ocsp"]} == {"issuing": True, "root": True}
-    assert not list(Path("www/ocsp").rglob("M*"))
+    assert {one["issuer"]: one["is_lacking_key"] for one in told["ocsp"]} == {"issuing": True, "root": False}
+
+
+def test_fewer_answers_than_were_asked_for_are_no_answer(between: Interposed, publish: Any) -> None:
+    between.exchanges[ANSWERS] = lambda _asked, _answered: b'{"answers": []}'
+    assert "it has not one answer for each serial" in publish(status=1)
 
 
 def list_of(authority: Authority, which: Which) -> bytes:

@@ -32,15 +32,20 @@ url = "http://pki.example.org"
 """
 
 
+def requester_in(workplace: Path, name: str, role: RequesterRole) -> None:
+    """Known by a certificate, which is in a folder of that name."""
+    issued = client_files(workplace / "ca", name, workplace / name)
+    with opened(workplace / "ca") as authority:
+        record = RequesterRecord(name=name, role=role, profiles=None, patterns=None, created_at=authority.clock())
+        authority.office.add_requester(record, Proof(issued.certificate))
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     workplace = tmp_path_factory.mktemp("publication")
     authority_in(workplace / "ca", SETTINGS)
     for name, role in (("web", RequesterRole.AUDITOR), ("device", RequesterRole.REQUESTER)):
-        issued = client_files(workplace / "ca", name, workplace / name)
-        with opened(workplace / "ca") as authority:
-            record = RequesterRecord(name=name, role=role, profiles=None, patterns=None, created_at=authority.clock())
-            authority.office.add_requester(record, Proof(issued.certificate))
+        requester_in(workplace, name, role)
     with running(workplace / "ca", workplace=workplace) as one:
         yield one
 
@@ -170,6 +175,23 @@ def test_ocsp_answers_are_files_that_openssl_believes(service: Running, publish:
         )  # fmt: skip
         assert "Response verify OK" in told
         assert f": {word}" in told
+
+
+def test_a_root_whose_key_is_kept_elsewhere_has_no_answers_and_the_others_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    authority_in(tmp_path / "ca")
+    requester_in(tmp_path, "web", RequesterRole.AUDITOR)
+    (tmp_path / "ca" / "keys" / "root.key").rename(tmp_path / "root.key")
+    with running(tmp_path / "ca", workplace=tmp_path) as one:
+        asked = ["--server", f"https://localhost:{one.https}", "--server-ca", str(one.root)]
+        asked += ["--client-certificate", str(tmp_path / "web" / "chain.pem")]
+        assert run([*asked, "publish", "www", "--json"]) == 0
+    told = capsys.readouterr()
+    lacking = {one["issuer"]: one["is_lacking_key"] for one in json.loads(told.out)["ocsp"]}
+    assert lacking == {"root": True, "issuing": False}
+    assert "OCSP answers of root are due, and its key is not at the service" in told.err
 
 
 def test_who_may_not_list_certificates_gets_the_lists_only(publish: Any) -> None:

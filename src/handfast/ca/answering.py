@@ -1,6 +1,6 @@
 """OCSP answers of an authority: whom a question is about, what is known, and who signs (RFC 6960 section 2)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -142,6 +142,35 @@ def standing_of(issuer: IssuerKey, serial: int, status: Status) -> Standing:
 def sign_standing(one: Standing, responder: Responder, *, now: datetime, lifetime: timedelta = OCSP_LIFETIME) -> bytes:
     """The answer that tells it, in DER."""
     return build_response([(one.identifier, one.status)], _times(now, lifetime, responder), responder=responder)
+
+
+def answers(
+    serials: Sequence[int],
+    issuer: Issuer,
+    *,
+    store: Store,
+    responder: Callable[[Issuer, Responder | None], Responder],
+    now: datetime,
+    lifetime: timedelta = OCSP_LIFETIME,
+) -> list[bytes]:
+    """An answer about each certificate, for a static web server. responder: as in answer().
+
+    Raises ConfigError when the issuer's key is not there, Unavailable.
+    """
+    signer, named = responder(issuer, None), _keys(issuer)[0]
+    known = store.statuses.of(issuer.name, [*serials, signer.serial])
+    if _is_revoked(known, signer):
+        signer = responder(issuer, signer)
+    found = ((serial, known.get(serial, NEVER_ISSUED)) for serial in serials)
+    return [
+        sign_standing(
+            standing_of(named, serial, status),
+            signer,
+            now=now,
+            lifetime=lifetime if _is_known(status) else UNKNOWN_LIFETIME,
+        )
+        for serial, status in found
+    ]
 
 
 def _times(now: datetime, lifetime: timedelta, responder: Responder) -> Times:

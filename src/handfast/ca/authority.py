@@ -290,6 +290,17 @@ class Authority:
             lifetime=self.ocsp_lifetime,
         )
 
+    def ocsp_answers(self, issuer: str, serials: Sequence[int]) -> list[bytes]:
+        """OCSP answers about certificates of one issuer, for a static web server (answering.answers)."""
+        return answering.answers(
+            serials,
+            self.issuer(issuer),
+            store=self.store,
+            responder=self.ocsp_responder,
+            now=self.clock(),
+            lifetime=self.ocsp_lifetime,
+        )
+
     def ocsp_responder(self, issuer: Issuer, instead_of: Responder | None = None) -> Responder:
         """Who signs OCSP answers for an issuer, by a key and a certificate that this process made itself.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import get_ident
 
 from cryptography.x509 import ocsp as library
 
@@ -98,7 +99,7 @@ def said(answer: library.OCSPResponse) -> CertStatus:
 
 def replace_answer(folder: Path, name: str, answer: bytes) -> None:
     """Write it whole, without an fsync: what a crash leaves is seen and mended by the next run. Raises ConfigError."""
-    path, new = folder / name, folder / _NEW
+    path, new = folder / name, folder / f"{_NEW}-{get_ident()}"
     try:
         new.write_bytes(answer)
         new.chmod(PUBLIC)

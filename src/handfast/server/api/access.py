@@ -81,6 +81,7 @@ OPERATIONS: Mapping[str, Rule] = {
     "list_profiles": _for(*_STAFF, _R, _D, _T),
     "list_issuers": _for(*_STAFF, _R, _D, _T),
     "publish_crl": _for(_A, _O),
+    "answer_ocsp": _for(*_STAFF),
     "list_publications": _for(*_STAFF, _R, _D, _T),
     "list_events": _for(_A, _U),
     "show_head": _for(_A, _U),

@@ -1,5 +1,6 @@
 """Issuers and profiles, over the API."""
 
+import base64
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -10,9 +11,11 @@ from handfast.errors import ConfigError, Conflict, NotFound
 from handfast.pki.pem import to_pem
 from handfast.pki.profile_document import to_document
 from handfast.pki.serial import serial_text
-from handfast.server.api.caller import Calling
+from handfast.server.api import models
+from handfast.server.api.caller import Caller, Calling
 
 router = APIRouter(tags=["issuers"])
+Name = Annotated[str, Path(max_length=64)]
 
 
 @router.get("/profiles")
@@ -49,13 +52,11 @@ def list_issuers(caller: Calling) -> dict[str, Any]:
 
 
 @router.post("/issuers/{name}/crl")
-def publish_crl(caller: Calling, name: Annotated[str, Path(max_length=64)]) -> dict[str, Any]:
+def publish_crl(caller: Calling, name: Name) -> dict[str, Any]:
     """Make a new CRL of an issuer now; the service makes them by itself, too."""
-    authority = caller.authority
-    if name not in authority.issuers:
-        raise NotFound(f"there is no issuer {name}", hint=f"the issuers are: {', '.join(authority.issuers)}")
-    require_key(authority.issuers[name])
-    made = authority.publish(Which(name), requester=caller.requester)
+    _require_issuer(caller, name)
+    require_key(caller.authority.issuers[name])
+    made = caller.authority.publish(Which(name), requester=caller.requester)
     return {
         "issuer": name,
         "number": made.record.number,
@@ -71,6 +72,20 @@ def require_key(issuer: Issuer) -> None:
     except ConfigError:
         hint = "do it at the machine that has the key, or bring the key here"
         raise Conflict(f"the key of {issuer.name} cannot be used at this service", hint=hint) from None
+
+
+@router.post("/issuers/{name}/ocsp")
+def answer_ocsp(caller: Calling, name: Name, wanted: models.Serials) -> dict[str, Any]:
+    """Signed OCSP answers for a static web server, in DER and base64: each about one certificate, by SHA-1.
+
+    null when the service does not have what signs for this issuer.
+    """
+    _require_issuer(caller, name)
+    try:
+        answers = caller.authority.ocsp_answers(name, [int(one, 16) for one in wanted.serials])
+    except ConfigError:
+        return {"answers": None}
+    return {"answers": [base64.b64encode(one).decode() for one in answers]}
 
 
 @router.get("/publications")
@@ -95,3 +110,9 @@ def list_publications(caller: Calling) -> dict[str, Any]:
         for one in publications.all(name)
     ]
     return {"publications": found}
+
+
+def _require_issuer(caller: Caller, name: str) -> None:
+    issuers = caller.authority.issuers
+    if name not in issuers:
+        raise NotFound(f"there is no issuer {name}", hint=f"the issuers are: {', '.join(issuers)}")

@@ -220,6 +220,12 @@ class NewToken(_Model):
         return value
 
 
+class Serials(_Model):
+    """Certificates of one issuer, by their serial numbers in hexadecimal."""
+
+    serials: Annotated[list[Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{1,40}$")]], Field(max_length=256)]
+
+
 class Rejection(_Model):
     """Why a request is rejected; the requester is told."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from cryptography import x509
@@ -11,7 +12,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from handfast.errors import Malformed
-from handfast.validate.certificate import Certificate, read_certificate
+from handfast.validate.certificate import Certificate, read_authority
 from handfast.validate.der import SEQUENCE, items, malformed
 from handfast.validate.distinguished_names import same_name
 from handfast.validate.keys import subject_key
@@ -76,7 +77,8 @@ def responder_problem(signed: SignedResponse, question: Question, notices: list[
 
 def _candidates(response: ocsp.OCSPResponse, question: Question) -> Iterator[Certificate]:
     for certificate in (*response.certificates[:_MAXIMUM_CERTIFICATES], *question.policy.trusted_responders):
-        yield read_certificate(certificate)
+        # The same one comes with every answer.
+        yield read_authority(certificate)
     yield from question.signers.pool
 
 
@@ -110,8 +112,13 @@ def _is_issued_by(certificate: Certificate, question: Question) -> bool:
         return False
     if certificate.algorithm != certificate.inner_algorithm or signature_problem(certificate.algorithm, question):
         return False
-    how = scheme(certificate.algorithm)
-    return is_signed_by(question.issuer.public_key, how, certificate.signature, certificate.tbs)
+    return _verifies(question.issuer.spki, certificate.algorithm, certificate.signature, certificate.tbs)
+
+
+@lru_cache(maxsize=256)
+def _verifies(spki: bytes, algorithm: bytes, signature: bytes, message: bytes) -> bool:
+    """Remembered: one responder signs all answers of an issuer."""
+    return is_signed_by(subject_key(spki).key, scheme(algorithm), signature, message)
 
 
 def _key_problem(certificate: Certificate) -> str | None:

@@ -1,6 +1,7 @@
 """Programs as child processes: started in a group of their own, watched, waited for with patience, ended for sure."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ from handfast.prove.program import find_program
 # A loaded machine is slow, not broken.
 PATIENCE = 30.0
 _PAUSE = 0.05
+# Below those that a system gives to whoever connects: one of them may be taken before the program listens at it.
+_PORTS = range(20_000, 32_768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +130,15 @@ def accepts(address: tuple[str, int]) -> bool:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nobody uses at this moment. Raises Unavailable when there is none."""
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Unavailable("no port on loopback is free", hint="end what listens on them")
 
 
 def children(pid: int) -> frozenset[int]:

@@ -51,6 +51,7 @@ class Cluster:
         made = run(
             [*as_user(_USER), _binary("initdb"), "-D", str(self.data), "-U", name_of_user(_USER), "--no-sync"],
             directory=self.directory,
+            patience=120,
         )
         if made.returncode != 0:
             raise Unavailable(f"initdb: {made.stdout.strip()}", hint="the last line says why")

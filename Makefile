@@ -1,8 +1,9 @@
 # Four words run everything; each does its own set-up from nothing.
 .PHONY: quickstart test check bench
 PYTHON = .venv/bin/python
-# Side by side; a test that fails is tried again, and then named at the end with what it said.
-PYTEST = $(PYTHON) -m pytest -n 2 --dist worksteal --reruns 2 --reruns-delay 1 --rerun-show-tracebacks
+# Four side by side even on two cores: most tests wait for a program, or for time to pass. One that fails is tried
+# again, and then named at the end with what it said.
+PYTEST = $(PYTHON) -m pytest -n 4 --dist worksteal --reruns 2 --reruns-delay 1 --rerun-show-tracebacks
 # Hundreds of short-lived processes import the same modules: they are compiled once, also where the
 # environment forbids it as images do.
 export PYTHONDONTWRITEBYTECODE =

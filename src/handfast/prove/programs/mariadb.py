@@ -30,14 +30,20 @@ class Database:
         """Where the administrator comes in."""
         return self.directory / "m.sock"
 
+    @property
+    def temporary(self) -> Path:
+        """Its own, since a server that starts deletes what it takes for left behind, also when it is another's."""
+        return self.directory / "tmp"
+
     def create(self) -> None:
         """The system tables."""
         (self.directory / "data").mkdir(mode=0o700)
+        self.temporary.mkdir(mode=0o700)
         give(self.directory, _USER)
         made = run(
             [*as_user(_USER), find_program("mariadb-install-db") or "mariadb-install-db", "--no-defaults",
-             f"--datadir={self.directory / 'data'}", "--auth-root-authentication-method=normal", "--skip-test-db",
-             "--skip-name-resolve"],
+             f"--datadir={self.directory / 'data'}", f"--tmpdir={self.temporary}",
+             "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"],
             directory=self.directory, patience=120,
         )  # fmt: skip
         if made.returncode != 0:
@@ -65,7 +71,8 @@ def start_server(stage: Stage) -> Running:
     database.create()
     main = at / "my.cnf"
     main.write_text(
-        f"[mariadbd]\ndatadir = {at}/data\nsocket = {database.socket}\npid_file = {at}/m.pid\nskip_name_resolve\n"
+        f"[mariadbd]\ndatadir = {at}/data\nsocket = {database.socket}\npid_file = {at}/m.pid\n"
+        f"tmpdir = {database.temporary}\nskip_name_resolve\n"
         f"!include {stage.setting.file(CONFIG)}\n",
         encoding="utf-8",
     )

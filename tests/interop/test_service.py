@@ -163,7 +163,7 @@ def test_what_is_no_http_is_answered_with_400_and_words_of_ours(service: Running
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"secret-words" not in answer
     told = [json.loads(line) for line in service.log().splitlines()]
-    assert "library.warned" in {line["event"] for line in told}
+    assert "request.refused" in {line["event"] for line in told}
 
 
 def test_an_error_that_escapes_a_protocol_becomes_problem_details(service: Running) -> None:

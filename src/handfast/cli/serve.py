@@ -47,7 +47,7 @@ def command(
     """
     require_extra()
     from handfast.server.assembly import open_parts
-    from handfast.server.log import take_over, to_stderr
+    from handfast.server.log import to_stderr
     from handfast.server.migrating import Announcement
     from handfast.server.service import service_of
     from handfast.server.serving import serve
@@ -70,7 +70,6 @@ def command(
     tenants = open_tenants(parts, passphrase=passphrase, watch=watch)
     for one in tenants.values():
         click.get_current_context().call_on_close(one.store.close)
-    take_over(log)
     service = service_of(parts, tenants=tenants, log=log)
     plan = parts.settings.serve.plan(listen=listen, http=http, names=names, metrics=metrics)
     serve(service, plan, passphrase, begun)

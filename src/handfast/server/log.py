@@ -77,25 +77,6 @@ def to_stderr() -> Lines:
     return Lines(sys.stderr, as_json=not sys.stderr.isatty())
 
 
-def take_over(log: Log) -> None:
-    """Have what libraries tell by Python's logging in the same lines: that a request was no HTTP, for instance."""
-    handler = logging.StreamHandler(_Told(log))
-    logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING, handlers=[handler], force=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A stream whose texts are events of the log."""
-
-    log: Log
-
-    def write(self, text: str) -> None:
-        self.log("library.warned", what=text.rstrip())
-
-    def flush(self) -> None:
-        pass
-
-
 def _clean(value: Value) -> Value:
     """A text without control characters, and not too long: what a client sent must not forge a line."""
     if not isinstance(value, str):

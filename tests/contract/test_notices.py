@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_network
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import pytest
 
@@ -48,10 +50,14 @@ def store(tmp_path: Path) -> SqlStore:
     return open_store(str(tmp_path / "ca.sqlite"))
 
 
-def hook(tmp_path: Path, server: Server, store: SqlStore) -> Delivery:
-    path = tmp_path / "webhook.secret"
+def secret_in(directory: Path) -> None:
+    path = directory / "webhook.secret"
     path.touch(mode=0o600)
     path.write_text(SECRET + "\n", encoding="ascii")
+
+
+def hook(tmp_path: Path, server: Server, store: SqlStore) -> Delivery:
+    secret_in(tmp_path)
     settings = NoticeSettings(webhooks=(f"{server.url}/hook",), secret_file="webhook.secret", networks=LOOPBACK)
     return delivery_of(settings, store.notices, tmp_path)
 
@@ -98,6 +104,68 @@ def test_what_is_not_taken_is_tried_again_later_and_given_up_when_it_is_old(tmp_
         assert store.notices.waiting() == 1
         assert delivery.deliver(NOW + GIVE_UP_AFTER) == (0, 1)
     assert store.notices.waiting() == 0
+
+
+def test_a_channel_that_fails_keeps_no_other_from_it_and_is_alone_given_it_again(
+    tmp_path: Path, store: SqlStore
+) -> None:
+    secret_in(tmp_path)
+    told: list[tuple[str, dict[str, object]]] = []
+    store.notices.add([a_notice()])
+    with http_server() as server:
+        server.answers |= {"/down-SECRET": body(b"", 500), "/up": body(b"", 204)}
+        settings = NoticeSettings(
+            webhooks=(f"{server.url}/down-SECRET", f"{server.url}/up"), secret_file="webhook.secret", networks=LOOPBACK
+        )
+        delivery = delivery_of(settings, store.notices, tmp_path, lambda event, **fields: told.append((event, fields)))
+        assert delivery.deliver(NOW) == (0, 1)
+        assert server.asked == ["/down-SECRET", "/up"]
+        server.answers["/down-SECRET"] = body(b"", 204)
+        assert delivery.deliver(NOW + timedelta(minutes=1)) == (1, 0)
+        assert server.asked == ["/down-SECRET", "/up", "/down-SECRET"]
+    assert [event for event, _ in told] == ["notice.missed"]
+    assert "answered 500" in str(told)
+    assert "SECRET" not in str(told)
+
+
+class _Mailbox(StreamRequestHandler):
+    """A mail server that knows ops@example.org only."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 mail\r\n")
+        for line in self.rfile:
+            word = line[:4].upper()
+            if word == b"QUIT":
+                self.wfile.write(b"221 bye\r\n")
+                return
+            if word == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                text = b"".join(iter(self.rfile.readline, b".\r\n"))
+                self.server.got.append(text)  # type: ignore[attr-defined]  # set below
+            is_refused = word == b"RCPT" and b"<ops@example.org>" not in line
+            self.wfile.write(b"550 nobody is known by that name\r\n" if is_refused else b"250 well\r\n")
+
+
+def test_a_recipient_that_is_refused_keeps_nobody_else_from_the_mail(tmp_path: Path, store: SqlStore) -> None:
+    store.notices.add([a_notice()])
+    with ThreadingTCPServer(("127.0.0.1", 0), _Mailbox) as server:
+        got = server.got = []  # type: ignore[attr-defined]  # what came
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = NoticeSettings(
+            smtp=f"127.0.0.1:{server.server_address[1]}",
+            sender="ca@example.org",
+            recipients=("gone@example.org", "ops@example.org"),
+            networks=LOOPBACK,
+        )
+        delivery = delivery_of(settings, store.notices, tmp_path)
+        assert delivery.deliver(NOW) == (0, 1)
+        assert delivery.deliver(NOW + timedelta(minutes=1)) == (0, 1)
+        server.shutdown()
+    assert len(got) == 1
+    assert b"the CRL 7 ends" in got[0]
+    ((why,),) = store.database.read("SELECT failure FROM notice")
+    assert "gone@example.org" in why
+    assert "nobody is known by that name" in why
 
 
 def test_a_pause_doubles_and_has_an_end() -> None:

@@ -18,7 +18,7 @@ from handfast.keys.passphrase import no_passphrase
 from handfast.pki.subject import parse_subject
 from handfast.server import jobs as jobs_module
 from handfast.server.assembly import open_parts
-from handfast.server.delivering import Delivery
+from handfast.server.delivering import Channel, Delivery
 from handfast.server.founding import Plan, create_authority
 from handfast.server.health import Health
 from handfast.server.holding import Step
@@ -183,7 +183,7 @@ def test_notices_are_delivered_one_by_one_and_none_after_the_job_was_lost(servic
         if given:
             raise Conflict("another replica has taken the job over", hint="it does what is left")
 
-    delivery = Delivery(queue, (lambda notice, _: given.append(notice.subject),))
+    delivery = Delivery(queue, (Channel("list", lambda notice, _: given.append(notice.subject)),))
     with pytest.raises(Conflict):
         delivery.deliver(now, step)
     assert given == ["crl/0"]

@@ -27,6 +27,7 @@ class Notice:
     """One thing that people are to know. subject: what makes it one of a kind, as `expires/issuing/5f3a/7d`.
 
     text: a sentence. detail: for programs; never a secret. id: given by the store. attempts: how often delivery failed.
+    taken: the names of the channels that took it all the same.
     """
 
     subject: str
@@ -36,6 +37,7 @@ class Notice:
     detail: Mapping[str, str] = field(default_factory=lambda: NO_DETAIL)
     attempts: int = 0
     id: int = 0
+    taken: frozenset[str] = frozenset()
 
 
 class NoticeQueue(Protocol):
@@ -54,7 +56,7 @@ class NoticeQueue(Protocol):
         ...
 
     def failed(self, notice: Notice, why: str, *, again_at: datetime | None) -> None:
-        """It has not arrived; again_at: when to try again, None to give it up."""
+        """It arrived nowhere else than notice.taken says; again_at: when to try again, None to give it up."""
         ...
 
     def waiting(self) -> int:

@@ -104,7 +104,8 @@ def _tell(tenant: Tenant) -> None:
     if not settings.are_wanted:
         return
     queue.add(tuple(notices_of(tenant.authority, settings.ahead)))
-    arrived, missed = delivery_of(settings, queue, parts.directory).deliver(parts.clock(), tenant.step)
+    delivery = delivery_of(settings, queue, parts.directory, tenant.log)
+    arrived, missed = delivery.deliver(parts.clock(), tenant.step)
     if arrived or missed:
         tenant.log("notices.delivered", arrived=arrived, missed=missed)
 

@@ -9,7 +9,7 @@ from handfast.ca.notices import Notice, NoticeKind
 from handfast.stores.database import Database, Transaction
 from handfast.stores.rows import moment, seconds
 
-_COLUMNS = "id, subject, kind, text, detail, created_at, attempts"
+_COLUMNS = "id, subject, kind, text, detail, created_at, attempts, taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class SqlNotices:
                 detail=json.loads(row[4]),
                 created_at=moment(row[5]),
                 attempts=row[6],
+                taken=frozenset(row[7].split()),
             )
             for row in self.database.read(sql, [seconds(now), limit])
         )
@@ -49,8 +50,9 @@ class SqlNotices:
         if again_at is None:
             self._settle(notice, "given-up", why, notice.attempts + 1)
             return
-        sql = "UPDATE notice SET due_at = ?, attempts = attempts + 1, failure = ? WHERE id = ?"
-        self.database.write(lambda transaction: transaction.many(sql, [(seconds(again_at), why, notice.id)]))
+        sql = "UPDATE notice SET due_at = ?, attempts = attempts + 1, failure = ?, taken = ? WHERE id = ?"
+        row = (seconds(again_at), why, "\n".join(sorted(notice.taken)), notice.id)
+        self.database.write(lambda transaction: transaction.many(sql, [row]))
 
     def waiting(self) -> int:
         return int(self.database.read("SELECT COUNT(*) FROM notice WHERE state = 'waiting'")[0][0])
@@ -67,5 +69,5 @@ def _added(transaction: Transaction, notice: Notice) -> int:
     detail = json.dumps(dict(notice.detail), sort_keys=True)
     number = transaction.rows("UPDATE counter SET value = value + 1 WHERE name = 'notice' RETURNING value")[0][0]
     row = (number, notice.subject, notice.kind.value, notice.text, detail, at, at)
-    transaction.many("INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, 0, 'waiting', '')", [row])
+    transaction.many("INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?, 0, 'waiting', '', '')", [row])
     return 1

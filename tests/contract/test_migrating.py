@@ -6,15 +6,19 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from handfast import registry
 from handfast.ca.order import Order
 from handfast.ca.records import Listing
+from handfast.errors import Unavailable
 from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import no_passphrase
 from handfast.pki.subject import parse_subject
@@ -23,6 +27,8 @@ from handfast.server.assembly import open_authority, open_parts, utc_now
 from handfast.server.backup import back_up
 from handfast.server.founding import Plan, create_authority
 from handfast.server.restoring import Sources, restore
+from handfast.stores import postgresql as postgresql_module
+from handfast.stores import sqlite as sqlite_module
 from handfast.stores.migrations import Migrating, latest
 from tests.databases import Server
 from tests.old_store import WORDLESS, make_old, set_back
@@ -94,6 +100,33 @@ def test_who_waited_while_another_process_did_it_finds_it_done(tmp_path: Path) -
         opening.join(PATIENCE)
         assert other.execute("PRAGMA user_version").fetchone() == (999,)
     assert [(one.number, one.is_over) for one in told] == [(WORDLESS + 1, False), (latest(), True)]
+
+
+def test_who_waits_for_another_process_is_told_first_and_then_what_it_may_be(
+    place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, location = place
+    make_old(kind, location)
+    monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT", timedelta(seconds=0.5))
+    monkeypatch.setitem(postgresql_module._SESSION, "statement_timeout", "500ms")
+    told: list[Migrating] = []
+    with writing(kind, location), pytest.raises(Unavailable) as raised:
+        registry.load("stores", kind).open_store(location, told.append)
+    assert [one.number for one in told] == [WORDLESS + 1]
+    assert raised.value.hint.startswith("if another process is bringing it up to date, wait")
+
+
+@contextmanager
+def writing(kind: str, location: str) -> Iterator[None]:
+    """Another process, which writes while the block runs."""
+    if kind == "sqlite":
+        with closing(sqlite3.connect(location, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    with psycopg.connect(f"postgresql:{location}") as waiting:
+        waiting.execute("SELECT pg_advisory_xact_lock(1751215716, hashtext(current_schema()))")
+        yield
 
 
 def test_at_a_terminal_a_line_tells_who_waits_longer_than_a_second(ca: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
+from handfast.errors import Unavailable
 from handfast.stores import words
 from handfast.stores.database import Transaction
 
@@ -66,6 +67,21 @@ def latest() -> int:
 def begun(place: str, version: int) -> Migrating:
     """A store of this version, which is about to be brought up to date."""
     return Migrating(place, version, latest(), version + 1)
+
+
+def watched(begun: Migrating, write: Callable[[Watch], None], watch: Watch) -> None:
+    """Write, and tell the watch of the begin and the end. Whoever makes a new store waits for nothing, and is not told.
+
+    Raises what `write` does; Unavailable says what to do when it is another process that is at work.
+    """
+    told = watch if begun.since else unwatched
+    told(begun)
+    try:
+        write(told)
+    except Unavailable as error:
+        hint = f"if another process is bringing it up to date, wait until that is done; else {error.hint}"
+        raise Unavailable(error.message, hint=hint) from None
+    told(replace(begun, number=begun.until, is_over=True))
 
 
 def bring_up(transaction: Transaction, dialect: Dialect, begun: Migrating, watch: Watch) -> None:

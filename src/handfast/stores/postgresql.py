@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -13,7 +13,7 @@ from handfast.stores.copying import fill
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
 from handfast.stores.listening import TRIGGER, Listener
-from handfast.stores.migrations import Dialect, Watch, begun, bring_up, latest, unwatched
+from handfast.stores.migrations import Dialect, Watch, begun, bring_up, latest, unwatched, watched
 from handfast.stores.rows import Row
 from handfast.stores.sql import SqlStore
 from handfast.stores.triggers import for_postgresql
@@ -34,6 +34,7 @@ DIALECT = Dialect(
 )
 # A lock for each schema: the number is the ASCII of "hand". It ends with the transaction, also when a replica dies.
 _ONE_WRITER = "SELECT pg_advisory_xact_lock(1751215716, hashtext(current_schema()))"
+_HAS_NO_VERSION = "SELECT to_regclass(quote_ident(current_schema()) || '.schema_version') IS NULL"
 # A statement that waits longer than a minute would keep every replica waiting.
 _SESSION = {
     "statement_timeout": "60s",
@@ -197,22 +198,23 @@ class PostgresqlDatabase:
 
     def migrate(self, watch: Watch = unwatched) -> None:
         """Bring the schema to this handfast's version, or leave it as it is. A new one is made unwatched."""
-        if self.schema:
-            self.write(lambda transaction: transaction.rows(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
-        self.write(_make_version_table)
+        # Who finds it there need not wait for whoever writes.
+        if self.read(_HAS_NO_VERSION)[0][0]:
+            if self.schema:
+                self.write(lambda transaction: transaction.rows(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+            self.write(_make_version_table)
         version = self._version(self.read)
         if version > latest():
             msg = f"{self._place()} has the schema version {version}; this handfast knows up to {latest()}"
             raise ConfigError(msg, hint="upgrade handfast: pip install --upgrade handfast")
-        if version == latest():
-            return
-        told, at = watch if version else unwatched, begun(self._place(), version)
-        told(at)
-        self.write(lambda transaction: self._bring_up(transaction, told))
-        told(replace(at, number=latest(), is_over=True))
+        if version < latest():
+            watched(begun(self._place(), version), self._write_up, watch)
 
     def _version(self, read: Callable[[str], list[Row]]) -> int:
         return int(read("SELECT COALESCE(MAX(version), 0) FROM schema_version")[0][0])
+
+    def _write_up(self, watch: Watch) -> None:
+        self.write(lambda transaction: self._bring_up(transaction, watch))
 
     def _bring_up(self, transaction: Transaction, watch: Watch) -> None:
         # An index over many millions of rows may take longer than any other statement.

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, cast
@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 from handfast.errors import ConfigError, Conflict, HandfastError, Unavailable
 from handfast.stores.database import Transaction
 from handfast.stores.group_commit import Entry, GroupCommit
-from handfast.stores.migrations import Dialect, Watch, begun, bring_up, latest, unwatched
+from handfast.stores.migrations import Dialect, Watch, begun, bring_up, latest, unwatched, watched
 from handfast.stores.rows import Row
 from handfast.stores.sql import SqlStore
 from handfast.stores.triggers import for_sqlite
@@ -144,16 +144,15 @@ class SqliteDatabase:
         if version > latest():
             msg = f"{self.location} has the schema version {version}; this handfast knows up to {latest()}"
             raise ConfigError(msg, hint="upgrade handfast: pip install --upgrade handfast")
-        if version == latest():
-            return
-        told, at = watch if version else unwatched, begun(self.location, version)
-        told(at)
-        self.write(lambda transaction: self._bring_up(transaction, told))
-        told(replace(at, number=latest(), is_over=True))
+        if version < latest():
+            watched(begun(self.location, version), self._write_up, watch)
 
     def _version(self) -> int:
         with self._translated():
             return int(self._writer.execute("PRAGMA user_version").fetchone()[0])
+
+    def _write_up(self, watch: Watch) -> None:
+        self.write(lambda transaction: self._bring_up(transaction, watch))
 
     def _bring_up(self, transaction: Transaction, watch: Watch) -> None:
         version = self._version()

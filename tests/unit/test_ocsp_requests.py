@@ -53,6 +53,42 @@ def test_many_certificates_and_a_nonce_are_read() -> None:
     assert request == OcspRequest(identifiers, b"n" * 128)
 
 
+def asked_of(algorithm: bytes, serial: bytes) -> bytes:
+    """A request with one CertID, of these parts."""
+    hashes_of = (der.encode(der.OCTET_STRING, one) for one in (KEYS[0].name_hash, KEYS[0].key_hash))
+    identifier = der.sequence((algorithm, *hashes_of, der.encode(der.INTEGER, serial)))
+    return build_request([CertId(KEYS[0], 0, identifier)])
+
+
+_SHA1 = der.object_identifier("1.3.14.3.2.26")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "serial", "number"),
+    [(b"", b"\x01", 1), (der.NULL, b"\x00\x80", 128), (b"", b"\xff\x7f", -129), (b"", b"\x00", 0)],
+)
+def test_whatever_is_der_is_read(parameters: bytes, serial: bytes, number: int) -> None:
+    (found,) = parse_request(asked_of(der.sequence((_SHA1, parameters)), serial)).identifiers
+
+    assert (found.issuer, found.serial) == (KEYS[0], number)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "serial"),
+    [
+        ((_SHA1, b""), b"\x00\x01"),
+        ((_SHA1, b""), b"\xff\x80"),
+        ((_SHA1, b""), b""),
+        ((_SHA1, der.NULL, der.NULL), b"\x01"),
+        ((_SHA1, b"\x04\x09"), b"\x01"),
+        ((), b"\x01"),
+    ],
+)
+def test_what_the_answer_would_repeat_is_der_or_malformed(algorithm: tuple[bytes, ...], serial: bytes) -> None:
+    with pytest.raises(Malformed):
+        parse_request(asked_of(der.sequence(algorithm), serial))
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -153,17 +153,25 @@ def _cert_id(data: bytes, element: der.Element) -> CertId:
     tags = [one.tag for one in parts]
     if tags != [der.SEQUENCE, der.OCTET_STRING, der.OCTET_STRING, der.INTEGER]:
         raise _malformed("a CertID is not a hash algorithm, two hashes and a serial number")
+    # The answer repeats it all: what is not DER here would not be there.
     algorithm, name, key, serial = parts
     oid = next(der.children(data, algorithm), None)
-    if oid is None or oid.tag != der.OBJECT_IDENTIFIER:
-        raise _malformed("the hash algorithm of a CertID has no object identifier")
-    if serial.start == serial.end:
-        raise _malformed("a serial number is empty")
+    if oid is None or oid.tag != der.OBJECT_IDENTIFIER or data[oid.end : algorithm.end] not in {b"", der.NULL}:
+        raise _malformed("the hash algorithm of a CertID is no object identifier with NULL or nothing")
+    if not _is_shortest(data[serial.start : serial.end]):
+        raise _malformed("a serial number is empty, or longer than it need be")
     issuer = IssuerKey(
         _BY_OID.get(data[oid.begin : oid.end], ""), data[name.start : name.end], data[key.start : key.end]
     )
     number = int.from_bytes(data[serial.start : serial.end], "big", signed=True)
     return CertId(issuer, number, data[element.begin : element.end])
+
+
+def _is_shortest(number: bytes) -> bool:
+    """True for the one encoding of an INTEGER that DER allows: its first octet is not only its sign once more."""
+    if len(number) < 2:
+        return len(number) == 1
+    return number[0] not in {0x00, 0xFF} or (number[0] ^ number[1]) >= 0x80
 
 
 def _nonce(data: bytes, element: der.Element) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -121,6 +122,35 @@ def test_who_takes_none_of_many_small_answers_is_cut_off(service: Running, quest
             pass  # the service takes no more, or has ended it
 
         eventually(lambda: service.log().count("answer.not-taken") > before, "the service gave up")
+
+
+def test_who_takes_a_large_answer_slowly_gets_all_of_it(service: Running) -> None:
+    sizes: list[int] = []
+
+    def take(port: int, context: ssl.SSLContext | None) -> None:
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+            raw.settimeout(PATIENCE)
+            raw.connect(("127.0.0.1", port))
+            connection = context.wrap_socket(raw, server_hostname="localhost") if context else raw
+            connection.sendall(b"GET /trial/large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            size = 0
+            while piece := connection.recv(16384):
+                size += len(piece)
+                time.sleep(len(piece) / 250_000)
+            sizes.append(size)
+            connection.close()
+
+    takers = [
+        threading.Thread(target=take, args=arguments)
+        for arguments in ((service.http, None), (service.https, service.context()))
+    ]
+    for one in takers:
+        one.start()
+    for one in takers:
+        one.join()
+
+    assert [size > 5_000_000 for size in sizes] == [True, True]
 
 
 def test_many_requests_in_one_go_do_not_pile_up(service: Running) -> None:

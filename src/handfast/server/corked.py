@@ -12,7 +12,7 @@ class Corked:
     __slots__ = ("_held", "_loop", "_stall", "inner")
 
     def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, stall: float) -> None:
-        """Around this one. stall: how many seconds a client may take for what is left when it is closed."""
+        """Around this one. stall: for how many seconds a client may take nothing of what is left when it is closed."""
         self.inner = inner
         self._loop = loop
         self._stall = stall
@@ -43,8 +43,19 @@ class Corked:
         """Write what is held, and end."""
         self.flush()
         self.inner.close()
-        if self.inner.get_write_buffer_size():
-            self._loop.call_later(self._stall, self.inner.abort)
+        self._wait_for(self.inner.get_write_buffer_size())
+
+    def _wait_for(self, left: int) -> None:
+        if left:
+            self._loop.call_later(self._stall, self._look_again, left)
+
+    def _look_again(self, before: int) -> None:
+        """A client that takes nothing of what is left is waited for no longer."""
+        left = self.inner.get_write_buffer_size()
+        if left < before:
+            self._wait_for(left)
+        else:
+            self.inner.abort()
 
     def _write(self, data: bytes) -> None:
         # To one that is closed already uvloop raises, and asyncio complains in its log.

@@ -21,6 +21,9 @@ _AGAIN = 0.25
 _FAIR = 1.0
 # How long a connection may take to say goodbye.
 _FAREWELL = 3.0
+# Octets that the system holds of an answer before they are on their way. It would take megabytes, and say for long that
+# a slow client takes nothing.
+_UNSENT = 131072
 
 
 def config_of(application: Application, limits: Limits) -> Config:
@@ -125,7 +128,9 @@ class Listener:
         idle = [one for one in self.state.connections if isinstance(one, Connection) and one.is_idle()]
         idle = [one for one in idle if not one.transport.is_closing()]
         if idle:
-            min(idle, key=lambda one: one.idle_since).transport.close()
+            transport = min(idle, key=lambda one: one.idle_since).transport
+            transport.close()
+            asyncio.get_running_loop().call_later(_FAREWELL, transport.abort)
             return
         oldest = min(self._arriving, key=self._arriving.__getitem__, default=None)
         if oldest is not None and self._arriving[oldest] < asyncio.get_running_loop().time() - _FAIR:
@@ -135,6 +140,8 @@ class Listener:
         """Bring the connection up; its place is free again when it ends."""
         loop = asyncio.get_running_loop()
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
         made: list[Connection] = []
 
         def protocol() -> Connection:
@@ -148,7 +155,8 @@ class Listener:
                 raw,
                 ssl=self.context,
                 ssl_handshake_timeout=self.terms.limits.handshake.total_seconds() if secured else None,
-                ssl_shutdown_timeout=_FAREWELL if secured else None,
+                # The rest of an answer belongs to it.
+                ssl_shutdown_timeout=self.terms.limits.stall.total_seconds() if secured else None,
             )
         except (OSError, ssl.SSLError) as error:
             self.terms.log("handshake.failed", why=_reason(error))

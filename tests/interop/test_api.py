@@ -257,11 +257,22 @@ def test_what_is_no_json_is_told_of_the_body(api: Api) -> None:
     assert (status, [one["field"] for one in told["errors"]]) == (422, ["body"])
 
 
-def test_only_an_administrator_gets_a_certificate_that_speaks_for_a_ca(api: Api) -> None:
+def test_only_an_administrator_gets_a_certificate_that_answers_for_a_ca(api: Api) -> None:
     for who in ("registration-officer", "requester"):
         assert api(who, "POST", "/certificates", {"profile": "ocsp", "subject": "CN=evil"})[0] == 403
         assert api(who, "POST", "/tokens", {"profile": "ocsp", "names": ["evil"]})[0] == 400
     assert api("administrator", "POST", "/certificates", {"profile": "ocsp", "subject": "CN=own"})[0] == 201
+
+
+def test_nobody_is_made_a_ca_from_elsewhere(api: Api) -> None:
+    for who in ("administrator", "registration-officer", "requester"):
+        for issuer in ("root", "issuing"):
+            status, told = api(
+                who, "POST", "/certificates", {"profile": "issuing", "subject": "CN=evil", "issuer": issuer}
+            )
+            assert status == 403, told
+    told = api("administrator", "POST", "/certificates", {"profile": "issuing", "subject": "CN=evil"})[1]
+    assert "at the machine" in told["detail"]
 
 
 def test_a_root_signs_for_nobody_who_asks_from_elsewhere(api: Api) -> None:

@@ -13,7 +13,7 @@ from handfast.ca.approving import PendingRecord
 from handfast.ca.authenticating import Credentials, Register
 from handfast.ca.claims import ApprovalUse, Claim, TokenUse
 from handfast.ca.enrollment import Enrollment
-from handfast.ca.issuer import Issuer
+from handfast.ca.issuer import Issuer, require_no_root
 from handfast.ca.issuing import Decision
 from handfast.ca.limits import Limits
 from handfast.ca.office import Office
@@ -111,12 +111,14 @@ class Authority:
             self.policy.require_allowed(profile.name, order.names)
         else:
             self.policy.authorize(order.requester, profile.name, order.names, subject=order.subject)
-        if profile.is_ca or (profile.speaks_for_issuer and not renews_itself):
+        if profile.is_ca:
+            self.policy.require_at_machine(order.requester, profile.name)
+        elif profile.speaks_for_issuer and not renews_itself:
             self.policy.require(order.requester, Grant.MANAGE)
         if order.replaces is not None:
             renewing.require_replaceable(order, self.store, now=self.clock())
-        elif not order.requester.is_local and not profile.is_ca and issuer.name != self.default_issuer:
-            _require_no_root(issuer)
+        elif not order.requester.is_local and issuer.name != self.default_issuer:
+            require_no_root(issuer)
         now = self.clock()
         limits.require_room(self.store.quotas, self.limits.uses(order.requester, profile.name, now), now)
 
@@ -387,11 +389,3 @@ class Authority:
         }
         event = AuditEvent(at=now, actor=order.requester.name, action="certificate.refused", detail=detail)
         self.store.append(event)
-
-
-def _require_no_root(issuer: Issuer) -> None:
-    """A root that has CAs below it signs for nobody else, unless somebody at its machine says so. Raises Denied."""
-    if issuer.role is Role.ROOT:
-        raise Denied(
-            f"{issuer.name} is a root, and signs only CAs", hint="leave the issuer out, or name one that issues"
-        )

@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from handfast.ca.records import Role
+from handfast.errors import Denied
 from handfast.pki.issuer_identity import IssuerIdentity
 from handfast.pki.keys import PrivateKey
 
@@ -53,3 +54,10 @@ def presented(
 ) -> tuple[x509.Certificate, ...]:
     """Of a CA's path what is sent, and the root's newest cross certificate: with a second one it were no chain."""
     return (*(one for one in path if one.subject != one.issuer), *crosses[:1])
+
+
+def require_no_root(issuer: Issuer) -> None:
+    """A root that has CAs below it signs for nobody else, unless somebody at its machine says so. Raises Denied."""
+    if issuer.role is Role.ROOT:
+        msg = f"{issuer.name} is a root, and signs only CAs"
+        raise Denied(msg, hint="leave the issuer out, or name one that issues")

@@ -127,6 +127,12 @@ class Policy:
             what = "ask for certificates" if grant is Grant.ISSUE else grant.value
             raise Denied(f"{requester.name} may not {what}", hint=hint)
 
+    def require_at_machine(self, requester: Requester, profile: str) -> None:
+        """Raise Denied for a CA asked for from elsewhere: what it signs is on no record here."""
+        if not requester.is_local:
+            msg = f"certificates of the profile {profile} are CAs, and made at the machine of the authority only"
+            raise Denied(msg, hint="sign it there: handfast sign FILE --profile NAME")
+
 
 def _within_bond(bond: Bond, names: tuple[Name, ...], subject: x509.Name | None) -> None:
     outside = [str(name) for name in names if name not in bond.names]

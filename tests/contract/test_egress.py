@@ -3,6 +3,7 @@
 import ipaddress
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -89,6 +90,12 @@ def test_a_redirect_is_followed(server: Server) -> None:
     server.answers["/old"] = body(b"", 301, Location="/new")
     server.answers["/new"] = body(b"here")
     assert fetch(f"{server.url}/old", policy=OPEN) == b"here"
+
+
+def test_where_none_is_followed_a_redirect_is_told_without_its_target(server: Server) -> None:
+    server.answers["/old"] = body(b"", 302, Location="http://169.254.169.254/latest")
+    with pytest.raises(Unavailable, match=r"/old redirects to another place, which is not followed"):
+        fetch(f"{server.url}/old", policy=replace(OPEN, redirects=0))
 
 
 def test_redirects_in_a_circle_end(server: Server) -> None:

@@ -12,7 +12,7 @@ from tests.serving import PATIENCE, Running, authority_in, client_files, eventua
 
 
 def scrape(service: Running) -> Callable[..., float]:
-    """The page of this moment, as a function from a sample's name and labels to its value, 0 when it is not there."""
+    """The page of this moment, as a function from a sample's name and labels to its value, or to `missing`."""
     connection = HTTPConnection("localhost", service.metrics, timeout=PATIENCE)
     status, text = get(connection, "/metrics")
     connection.close()
@@ -22,7 +22,11 @@ def scrape(service: Running) -> Callable[..., float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
-    return lambda name, **labels: samples.get((f"handfast_{name}", frozenset(labels.items())), 0.0)
+
+    def sample(name: str, missing: float = 0.0, **labels: str) -> float:
+        return samples.get((f"handfast_{name}", frozenset(labels.items())), missing)
+
+    return sample
 
 
 def test_what_happens_is_counted_and_what_ends_is_told(tmp_path: Path) -> None:
@@ -51,6 +55,14 @@ def test_what_happens_is_counted_and_what_ends_is_told(tmp_path: Path) -> None:
     assert 0 < after("crl_age_seconds", tenant="", issuer="issuing") < 3600
     assert 6 * 86400 < after("crl_left_seconds", tenant="", issuer="issuing") <= 7 * 86400
     assert after("queue_depth", queue="notices") == 0
+    assert after("queue_depth", queue="requests", missing=-1.0) == 0
+
+
+def test_what_happened_before_the_first_scrape_is_counted_too(tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca")
+    with running(tmp_path / "ca", "--metrics", "127.0.0.1:0", workplace=tmp_path) as service:
+        client_files(service.directory, "alice", tmp_path / "alice")
+        assert scrape(service)("certificates_issued_total", tenant="", profile="client") == 1
 
 
 def test_a_handshake_that_fails_is_counted_by_its_reason(tmp_path: Path) -> None:

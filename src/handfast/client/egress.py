@@ -37,11 +37,14 @@ def fetch(url: str, *, policy: EgressPolicy, message: Message | None = None) -> 
     Raises Malformed for a URL that is not http(s), ConfigError for an address that may not be reached, Refused for an
     answer other than 200, Unavailable for everything that may pass.
     """
+    place = url
     for _ in range(policy.redirects + 1):
-        answer = _once(url, policy, message)
+        answer = _once(place, policy, message)
         if isinstance(answer, bytes):
             return answer
-        url = urljoin(url, answer.url)
+        place = urljoin(place, answer.url)
+    if not policy.redirects:
+        raise Unavailable(f"{url} redirects to another place, which is not followed", hint="give the URL of that place")
     raise Unavailable(f"{url} redirects more than {policy.redirects} times", hint=_GIVE_IT)
 
 

@@ -80,6 +80,8 @@ class Metrics:
         self.ca_days = self._gauge("ca_days_left", "Days until a CA certificate ends.", "tenant", "issuer")
         self.nearest_ca = self._gauge("nearest_ca_days_left", "Days until the first CA certificate ends.", "tenant")
         self.queue = self._gauge("queue_depth", "What waits: requests for a worker, notices to be delivered.", "queue")
+        # Before the first request, and not at the first scrape: what happens in between is counted too.
+        self._cursors = {name: one.store.last_event_id() for name, one in self.service.authorities.items()}
 
     def met(self, visitor: Visitor) -> Visitor:
         """Count the handshake that brought this visitor."""
@@ -125,9 +127,6 @@ class Metrics:
 
     def _new_events(self, tenant: str, authority: Authority) -> Iterator[AuditEvent]:
         """Those since the last scrape; for the first one, since the service began."""
-        if tenant not in self._cursors:
-            self._cursors[tenant] = authority.store.last_event_id()
-            return
         left = _MOST_EVENTS
         while left > 0:
             piece = authority.store.events(after=self._cursors[tenant], limit=_PIECE)

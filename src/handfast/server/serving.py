@@ -249,6 +249,7 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
     context = RotatingContext(generation_of(service, held, plan.minimum))
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         desk = Desk(runner.get_loop())
+        metrics.queue.labels("requests").set_function(lambda: workers.waiting + desk.waiting)
         serving = Serving(
             service=service,
             plan=plan,

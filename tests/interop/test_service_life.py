@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import resource
 import signal
 import socket
 import ssl
@@ -138,6 +139,31 @@ def test_an_expired_client_is_refused_on_its_next_request_however_it_comes(lenie
         with pytest.raises((ssl.SSLError, ConnectionError)):
             get(lenient.connection(tmp_path / "alice", version=version), "/trial/whoami")
     eventually(lambda: lenient.log().count("certificate has expired") == 2, "both reasons are in the log")
+
+
+def test_where_the_system_gives_no_more_descriptors_those_that_idle_make_room(service: Running) -> None:
+    taken = len(list(Path(f"/proc/{service.process.pid}/fd").iterdir()))
+    resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (taken + 20, taken + 20))
+    with ExitStack() as stack:
+        for _ in range(40):
+            connection = http.client.HTTPConnection("localhost", service.http, timeout=PATIENCE / 2)
+            stack.callback(connection.close)
+            assert get(connection, "/health/live")[0] == 200
+
+    assert "accept.failed" in service.log()
+
+
+def test_it_may_have_as_many_descriptors_as_connections(tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with running(tmp_path / "ca", workplace=tmp_path) as service:
+            allowed, _ = resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert allowed == 1200
 
 
 def test_tls_1_3_gives_nothing_to_resume_with(impatient: Running) -> None:

@@ -99,10 +99,11 @@ class Listener:
             try:
                 raw, _ = await loop.sock_accept(self.listening)
             except OSError as error:
-                # Out of descriptors, most likely: those that stand will end, and nothing is gained by trying at once.
+                # Out of descriptors, most likely: one that idles ends for the newcomer.
                 self.room.release()
                 self.terms.log("accept.failed", why=error.strerror)
-                await asyncio.sleep(0.5)
+                self._make_room()
+                await asyncio.sleep(_AGAIN)
                 continue
             except asyncio.CancelledError:
                 self.room.release()

@@ -23,6 +23,7 @@ from handfast.protocols.exchange import Route
 from handfast.server.addresses import Address, bind
 from handfast.server.app import API, App, Application
 from handfast.server.connection import Terms
+from handfast.server.descriptors import make_room_for
 from handfast.server.desk import Desk
 from handfast.server.feed import Feeds
 from handfast.server.health import Health
@@ -242,6 +243,7 @@ def serve(service: Service, plan: Plan, passphrase: PassphraseSource, opened: Ca
     metrics = Metrics(service)
     service.log = metrics.counting(service.log)
     take_up_libraries(service.log)
+    make_room_for(plan.limits.connections)
     unlock_all(service)
     own = own_certificate(service, plan.names, passphrase)
     held = own.current()

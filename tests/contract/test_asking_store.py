@@ -129,11 +129,12 @@ def test_a_limit_is_counted_and_undone_with_what_it_was_for(store: SqlStore) -> 
     world.issue("cam.example.org", by=web)
     with pytest.raises(RateLimited):
         world.issue("cam.example.org", by=web)
-    use = QuotaUse("requester web", NOW, NOW + timedelta(minutes=1), 1)
-    with pytest.raises(RateLimited):
+    use = QuotaUse("requester web", NOW, NOW + timedelta(minutes=1), 1, NOW + timedelta(seconds=50))
+    with pytest.raises(RateLimited) as limited:
         store.quotas.take((use,))
+    assert limited.value.retry_after == timedelta(seconds=10), "who was overtaken waits no longer than others"
     assert store.quotas.taken(use) == 1
-    later = QuotaUse("requester web", use.end, use.end + timedelta(minutes=1), 1)
+    later = QuotaUse("requester web", use.end, use.end + timedelta(minutes=1), 1, use.end)
     store.quotas.take((later,))
     assert (store.quotas.taken(use), store.quotas.taken(later)) == (0, 1), "windows that are over are forgotten"
 

@@ -120,7 +120,7 @@ class Authority:
         elif not order.requester.is_local and issuer.name != self.default_issuer:
             require_no_root(issuer)
         now = self.clock()
-        limits.require_room(self.store.quotas, self.limits.uses(order.requester, profile.name, now), now)
+        limits.require_room(self.store.quotas, self.limits.uses(order.requester, profile.name, now))
 
     def _approvals_for(self, order: Order) -> int:
         return 0 if renewing.renews_itself(order) else self.policy.approvals.get(order.profile, 0)

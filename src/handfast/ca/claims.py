@@ -24,12 +24,13 @@ class ApprovalUse:
 
 @dataclass(frozen=True, slots=True)
 class QuotaUse:
-    """One of the `limit` that `scope` has in the window from `start` until `end`."""
+    """One of the `limit` that `scope` has in the window from `start` until `end`. at: when it is wanted, in between."""
 
     scope: str
     start: datetime
     end: datetime
     limit: int
+    at: datetime
 
 
 Claim = TokenUse | ApprovalUse | QuotaUse

@@ -44,7 +44,7 @@ class Limits:
         ):
             if rate is not None:
                 start = _EPOCH + (now - _EPOCH) // rate.window * rate.window
-                yield QuotaUse(scope, start, start + rate.window, rate.count)
+                yield QuotaUse(scope, start, start + rate.window, rate.count, now)
 
 
 class Quotas(Protocol):
@@ -59,16 +59,16 @@ class Quotas(Protocol):
         ...
 
 
-def require_room(quotas: Quotas, uses: tuple[QuotaUse, ...], now: datetime) -> None:
+def require_room(quotas: Quotas, uses: tuple[QuotaUse, ...]) -> None:
     """Raise RateLimited before any work is done for what will be refused anyway."""
     for use in uses:
         if quotas.taken(use) >= use.limit:
-            raise exceeded(use, now)
+            raise exceeded(use)
 
 
-def exceeded(use: QuotaUse, now: datetime) -> RateLimited:
+def exceeded(use: QuotaUse) -> RateLimited:
     """The error that says when to come again."""
-    wait = max(use.end - now, timedelta(seconds=1))
+    wait = max(use.end - use.at, timedelta(seconds=1))
     msg = f"the {use.scope} had {use.limit} certificates in {format_lifetime(use.end - use.start)}, which is the limit"
     return RateLimited(
         msg, hint="wait for the next window; the operator sets [limits] in handfast.toml", retry_after=wait

@@ -46,7 +46,7 @@ def take(transaction: Transaction, use: QuotaUse) -> None:
     start = seconds(use.start)
     taken = transaction.rows(sql, [use.scope, start, seconds(use.end)])[0][0]
     if taken > use.limit:
-        raise exceeded(use, use.start)
+        raise exceeded(use)
     if taken == 1:
         transaction.rows("DELETE FROM quota WHERE end_at <= ?", [start])
 

@@ -246,6 +246,35 @@ def _refuses(service: Running) -> bool:
     return False
 
 
+def test_a_stop_waits_for_what_somebody_has_begun_to_ask(service: Running) -> None:
+    address = ("localhost", service.http)
+    asked = [
+        (b"GET /trial/ready/r1 HTTP/1.1\r\nHos", b"t: a\r\n\r\n"),
+        (b"GET /trial/label/2/end HTTP/1.1\r\nHos", b"t: a\r\n\r\n"),
+        (b"POST /trial/ready HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no", b"3"),
+        (
+            b"POST /trial/ready HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no4GET /trial/label/5/end HTTP",
+            b"/1.1\r\n\r\n",
+        ),
+    ]
+    with ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection(address, timeout=PATIENCE)) for _ in asked]
+        for connection, (begun, _) in zip(connections, asked, strict=True):
+            connection.sendall(begun)
+        # All of it has been read once a later connection was answered.
+        get(service.connection(), "/health/live")
+
+        service.signal(signal.SIGTERM)
+        eventually(lambda: "service.stopping" in service.log(), "it stops")
+        for connection, (_, rest) in zip(connections, asked, strict=True):
+            connection.sendall(rest)
+
+        answers = [_ended(connection) for connection in connections]
+    assert [one.count(b"HTTP/1.1 200") for one in answers] == [1, 1, 1, 2]
+    assert all(b"connection: close" in one for one in answers)
+    assert service.process.wait(PATIENCE) == 0
+
+
 def test_a_connection_that_is_answered_from_what_lies_ready_idles_from_its_last_answer_on(impatient: Running) -> None:
     asked = b"GET /trial/ready/r HTTP/1.1\r\nHost: a\r\n\r\n"
     with socket.create_connection(("localhost", impatient.http), timeout=PATIENCE) as connection:

@@ -51,6 +51,7 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         # Nothing more is read; the end comes with the answers that are due.
         self._ends = False
+        self._is_stopping = False
         self._refusal = 400
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
@@ -128,6 +129,8 @@ class Connection(HttpToolsProtocol):
         if self._quick is None:
             self._unwatch()
             super().on_headers_complete()
+            if self._is_stopping:
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A part of a body. What is too large for a quick answer goes the long way, which refuses it."""
@@ -189,7 +192,7 @@ class Connection(HttpToolsProtocol):
 
     def _quick_route(self) -> Quick | None:
         """Only between two requests, and in HTTP/1.1."""
-        if not self._may_be_quick or not self.is_idle():
+        if not self._may_be_quick or not self.is_idle() or self._is_stopping:
             return None
         if self.parser.get_http_version() != "1.1" or self.expect_100_continue:
             return None
@@ -245,6 +248,18 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        """The service stops: what somebody has begun to ask is still answered, and then it ends."""
+        self._is_stopping = True
+        if self._quick is not None:
+            self._the_long_way()
+        if not self._in_head:
+            super().shutdown()
+
+    def is_asking(self) -> bool:
+        """True while a head comes in."""
+        return self._in_head
 
     def is_idle(self) -> bool:
         """True between two requests."""

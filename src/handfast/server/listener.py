@@ -80,7 +80,7 @@ class Listener:
             connection.shutdown()
         loop = asyncio.get_running_loop()
         end = loop.time() + grace
-        while self.state.tasks and loop.time() < end:
+        while (self.state.tasks or self._is_asked()) and loop.time() < end:
             await asyncio.sleep(_LOOK)
         late = len(self.state.tasks)
         for task in list(self.state.tasks):
@@ -91,6 +91,9 @@ class Listener:
         for connection in list(self.state.connections):
             connection.transport.abort()
         return late
+
+    def _is_asked(self) -> bool:
+        return any(isinstance(one, Connection) and one.is_asking() for one in self.state.connections)
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()

@@ -12,10 +12,13 @@ import pytest
 
 from handfast.ca.audit import event_hash
 from handfast.ca.audit_head import Head, Verification, parse_heads
+from handfast.ca.order import Order
 from handfast.cli import run
 from handfast.errors import ConfigError, Malformed
+from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import no_passphrase
-from handfast.server.assembly import Parts, open_parts
+from handfast.pki.subject import parse_subject
+from handfast.server.assembly import Parts, open_authority, open_parts
 from handfast.server.founding import Plan, create_authority
 from handfast.server.witness import give, new_head, witness_if_due
 from handfast.stores import rows
@@ -131,6 +134,24 @@ def test_a_head_of_another_key_is_found(ca: Path, tmp_path: Path) -> None:
     parts.store.close()
     assert head.is_signed()
     assert codes(ca, (head,)) == {"audit-head-forged"}
+
+
+def test_a_revocation_that_somebody_deletes_is_found(ca: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(open_authority(ca, passphrase=no_passphrase).store) as store:
+        authority = open_authority(ca, passphrase=no_passphrase)
+        order = Order(profile="device", public_key=generate_key().public_key(), subject=parse_subject("CN=cam"))
+        record = authority.issue(order).record
+        authority.hold(record)
+        authority.release(record)
+        authority.revoke(authority.find("cam"))
+        authority.store.close()
+        assert store.revocation(record.issuer, record.serial) is not None
+    assert run(["audit-log", "verify", "--ca", str(ca)]) == 0
+    tampered(ca, "DROP TRIGGER revocation_no_delete", "DELETE FROM revocation WHERE reason = 'unspecified'")
+    assert run(["audit-log", "verify", "--ca", str(ca)]) == 1
+    told = capsys.readouterr()
+    assert "(revocation-lost)" in told.out + told.err
+    assert f"handfast revoke {record.serial:040x}" in told.out + told.err
 
 
 NO_HEX = '{"id": 1, "hash": "zz", "time": "", "key": "", "signature": ""}'

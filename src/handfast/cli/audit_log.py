@@ -10,6 +10,7 @@ import click
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from handfast.ca.audit_head import Head, Verification, parse_heads
+from handfast.ca.audited import Audited
 from handfast.ca.ports import Store
 from handfast.ca.records import AuditEvent
 from handfast.cli._authority import current_session, opened, opened_parts
@@ -88,14 +89,17 @@ def sign_head(witness: str | None, as_json: bool) -> None:
 def verify_events(files: tuple[str, ...], key: str | None, store: str | None, as_json: bool) -> None:
     """Check that no event was changed, left out or cut off, and that all signed heads agree with the log.
 
-    With --server the events are fetched and verified on this machine. Who has made all of a log anew can sign heads
-    for it, too: give those of a witness, or the audit key.
+    Where the store is, what the log tells was revoked must be revoked there, too. With --server the events are fetched
+    and verified on this machine. Who has made all of a log anew can sign heads for it, too: give those of a witness, or
+    the audit key.
     """
     told = tuple(one for file in files for one in parse_heads(_text(file), file))
     log = _log(store)
     verification = Verification((*told, *log.heads), _public_key(key, store), log.counted)
     with progress_line(after=timedelta(seconds=1)) as report:
         findings = verification.findings(_shown(log, report))
+    if log.audited is not None:
+        findings = (*findings, *log.audited.findings())
     last = verification.last.hex()
     if as_json:
         answer = {"events": verification.count, "last_hash": last, "heads": len(verification.heads)}
@@ -113,12 +117,16 @@ def verify_events(files: tuple[str, ...], key: str | None, store: str | None, as
 
 @dataclass(frozen=True, slots=True)
 class _Log:
-    """What is verified. heads: kept beside the events. counted: how many events there are, as far as somebody knows."""
+    """What is verified. heads: kept beside the events. counted: how many events there are, as far as somebody knows.
+
+    audited: where the store is at hand that the events tell of.
+    """
 
     events: Iterator[AuditEvent]
     heads: tuple[Head, ...]
     counted: int = 0
     is_remote: bool = False
+    audited: Audited | None = None
 
 
 def _log(store: str | None) -> _Log:
@@ -132,7 +140,8 @@ def _log(store: str | None) -> _Log:
     kept = opened().store
     # In this order: what is appended meanwhile was not told of.
     heads, counted = kept.heads.all(), kept.last_event_id()
-    return _Log(_pages(kept), heads, counted)
+    audited = Audited(kept)
+    return _Log(audited.through(_pages(kept)), heads, counted, audited=audited)
 
 
 def _from_service() -> _Log:

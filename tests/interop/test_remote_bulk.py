@@ -17,6 +17,8 @@ from handfast.ca.policy import RequesterRole
 from handfast.ca.records import Listing
 from handfast.ca.requesters import RequesterRecord
 from handfast.cli import run
+from handfast.pki.keys import key_identifier
+from handfast.pki.pem import one_key
 from tests.serving import Running, authority_in, client_files, eventually, opened, running
 
 SETTINGS = """
@@ -89,7 +91,7 @@ def serials(directory: Path) -> dict[str, int]:
 
 def on_record(service: Running, word: str) -> list[int]:
     with opened(service.directory) as authority:
-        page = authority.search(Listing(now=authority.clock(), text=word, limit=500))
+        page = authority.search(Listing(now=authority.clock(), text=word, limit=1000))
     return sorted(one.serial for one in page.records)
 
 
@@ -219,3 +221,26 @@ def test_a_service_that_is_killed_and_started_again_issues_nothing_twice(
         made = serials(Path("out"))
         assert len(made) == 400
         assert on_record(second, "cam") == sorted(made.values())
+
+
+def test_a_client_that_is_killed_left_no_certificate_without_its_key(
+    service: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows(*(f"fallen-{number}" for number in range(600)))
+    words = [str(HANDFAST), *options(service), "bulk", "rows.csv", "--out", "out"]
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # In the second chunk.
+    eventually(lambda: len(serials(Path("out"))) >= 270, "the first certificates")
+    child.kill()
+    child.wait()
+    keys = {key_identifier(one_key(path.read_bytes()).public_key()) for path in Path("out").glob("*/key.pem")}
+    with opened(service.directory) as authority:
+        found = [authority.find(f"{serial:x}") for serial in on_record(service, "fallen")]
+    assert len(found) >= 270
+    assert {one.key_id for one in found} <= keys
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
+    made = serials(Path("out"))
+    assert len(made) == 600
+    assert on_record(service, "fallen") == sorted(made.values())

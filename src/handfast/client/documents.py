@@ -1,7 +1,9 @@
 """What the REST API shows of things, read back into the values that the authority itself has."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from cryptography import x509
@@ -79,10 +81,10 @@ def issued(document: Document) -> Issued:
     certificate = pem.one_certificate(document["pem"].encode())
     replaced = document["replaced"]
     return Issued(
-        record=record({**document["certificate"], "pem": document["pem"]}),
+        record=replace(record(document["certificate"]), certificate=certificate.public_bytes(Encoding.DER)),
         der=certificate.public_bytes(Encoding.DER),
         chain=_chain(document["chain"]),
-        anchor=pem.one_certificate(document["anchor"].encode()),
+        anchor=_anchor(document["anchor"]),
         findings=tuple(map(finding, document["findings"])),
         replaced=record(replaced) if replaced is not None else None,
     )
@@ -200,5 +202,12 @@ def moment(text: str) -> datetime:
     return value.astimezone(UTC)
 
 
+# The CAs are the same in every answer.
+@lru_cache(maxsize=16)
+def _anchor(text: str) -> x509.Certificate:
+    return pem.one_certificate(text.encode())
+
+
+@lru_cache(maxsize=16)
 def _chain(text: str) -> tuple[x509.Certificate, ...]:
     return pem.certificates(text.encode()) if text.strip() else ()

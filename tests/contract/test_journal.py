@@ -146,6 +146,15 @@ def test_a_journal_that_somebody_deletes_is_begun_anew(tmp_path: Path) -> None:
     assert reading.missing == [f"{stream.name}/000001.log"]
 
 
+def test_a_journal_that_somebody_moves_is_begun_anew_where_it_belongs(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "journal")
+    journal.revoked(REVOCATION)
+    (tmp_path / "journal").rename(tmp_path / "elsewhere")
+    journal.listed(CRL)
+    assert told(tmp_path / "elsewhere") == [REVOCATION]
+    assert told(tmp_path / "journal") == [CRL]
+
+
 def test_a_writer_that_finds_an_earlier_stream_begins_it_at_its_first_segment(tmp_path: Path) -> None:
     journal = FileJournal(tmp_path, segment_size=1)
     for _ in range(3):

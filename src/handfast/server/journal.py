@@ -34,6 +34,7 @@ class FileJournal:
     segment_size: int = SEGMENT_SIZE
     _descriptor: int | None = None
     _number: int = 0
+    _place: Path | None = None
     # Whose number that is; None: it goes on in whichever stream comes next.
     _stream: Path | None = None
     _known: set[str] = field(default_factory=set)
@@ -115,11 +116,11 @@ class FileJournal:
     def _current(self, *, may_move_on: bool) -> int:
         if self._descriptor is not None:
             found = os.fstat(self._descriptor)
-            # Without a name it was deleted: nobody would ever read what is written to it.
-            if found.st_nlink and (not may_move_on or found.st_size < self.segment_size):
+            is_there = self._is_there(found)
+            if is_there and (not may_move_on or found.st_size < self.segment_size):
                 return self._descriptor
             self._end_segment()
-            if not found.st_nlink:
+            if not is_there:
                 # In another stream too, the gap tells a reader that something was lost.
                 self._stream = None
         stream = _own_stream(self.directory)
@@ -127,10 +128,18 @@ class FileJournal:
             # Whoever began at the same time made it: its numbers are its own, and none of them is missing.
             self._number = 0
         self._stream, self._number = stream, max(1, self._number, *segments(stream))
-        self._descriptor = _opened(stream / _name(self._number))
+        self._place = stream / _name(self._number)
+        self._descriptor = _opened(self._place)
         if self._unsure:
             _append(self._descriptor, self._unsure)
         return self._descriptor
+
+    def _is_there(self, found: os.stat_result) -> bool:
+        """False for a file that was deleted, or moved with its directory: what is written to it would not be found."""
+        try:
+            return self._place is not None and os.path.samestat(found, self._place.stat())
+        except OSError:
+            return False
 
     def _end_segment(self) -> None:
         try:

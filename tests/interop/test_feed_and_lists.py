@@ -10,7 +10,8 @@ import pytest
 from cryptography import x509
 
 from handfast.ca.records import Reason
-from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, get, opened, running
+from tests.programs import required_program
+from tests.serving import PATIENCE, Running, authority_in, client_files, curl, eventually, get, opened, running
 
 SETTINGS = 'crl_shards = 2\ncrl_deltas = true\n[service]\nurl = "http://pki.example.org"\n'
 
@@ -67,6 +68,20 @@ def test_a_list_is_answered_briefly_to_who_has_it(service: Running) -> None:
         assert (status, rest) == (304, b"")
     status, _, again = plain(service, "/crl/root.crl", If_None_Match='"other"')
     assert (status, again) == (200, body)
+
+
+def test_curl_that_goes_by_the_time_of_its_file_misses_no_list(service: Running, tmp_path: Path) -> None:
+    required_program("curl")
+    issued = client_files(service.directory, "erik", tmp_path / "erik")
+    address, file = f"http://localhost:{service.http}/crl/issuing.crl", tmp_path / "issuing.crl"
+    assert curl(service, "-o", file, address).returncode == 0
+    revoke(service, issued.certificate.serial_number)
+    eventually(lambda: issued.certificate.serial_number in listed(service, "issuing"), "a list with it is published")
+
+    assert curl(service, "-z", file, "-o", file, address).returncode == 0
+
+    found = x509.load_der_x509_crl(file.read_bytes())
+    assert found.get_revoked_certificate_by_serial_number(issued.certificate.serial_number) is not None
 
 
 def test_ca_certificates_are_where_certificates_say(service: Running) -> None:

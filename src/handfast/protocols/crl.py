@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
 from cryptography import x509
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from handfast.ca.authority import Authority
 from handfast.ca.published import ListKind, Published, Which
+from handfast.ca.publishing import BACKDATE
 from handfast.errors import NotFound
 from handfast.protocols.exchange import Request, Response, Route
 
@@ -31,7 +32,7 @@ def serve_crl(request: Request, authority: Authority) -> Response:
     if known is None:
         raise missing
     headers = crl_headers(known, authority.clock())
-    if is_unchanged(request.headers, etag=headers["ETag"], modified=known.record.this_update):
+    if is_unchanged(request.headers, etag=headers["ETag"], modified=_modified(known)):
         return Response(status=304, headers=headers)
     published = publications.get(which)
     if published is None:
@@ -79,13 +80,22 @@ def crl_headers(published: Published, now: datetime) -> dict[str, str]:
     digest = hashlib.sha256(f"{published.which.file_name} {published.record.number}".encode()).hexdigest()[:16]
     return {
         "ETag": f'"{published.record.number}-{digest}"',
-        "Last-Modified": format_datetime(published.record.this_update.astimezone(UTC), usegmt=True),
+        "Last-Modified": format_datetime(min(_modified(published), now.astimezone(UTC)), usegmt=True),
         "Cache-Control": f"public, max-age={min(age, 3600)}, no-transform",
     }
 
 
+def _modified(published: Published) -> datetime:
+    """Above the second in which it was published: what was fetched in that one may be the list before it."""
+    return published.record.this_update.astimezone(UTC).replace(microsecond=0) + BACKDATE + timedelta(seconds=1)
+
+
 def is_unchanged(headers: Mapping[str, str], *, etag: str, modified: datetime) -> bool:
-    """Whether the asker has it already: If-None-Match, or else If-Modified-Since (RFC 9110 section 13.2.2)."""
+    """Whether the asker has it already: If-None-Match, or else If-Modified-Since (RFC 9110 section 13.2.2).
+
+    Only the very moment that Last-Modified told counts. Many send the time of their file instead, which is when they
+    fetched it: what they have may be older than that.
+    """
     tags = headers.get("if-none-match")
     if tags is not None:
         return tags.strip() == "*" or etag in {one.strip().removeprefix("W/") for one in tags.split(",")}
@@ -96,7 +106,7 @@ def is_unchanged(headers: Mapping[str, str], *, etag: str, modified: datetime) -
         moment = parsedate_to_datetime(since)
     except ValueError:
         return False
-    return modified.replace(microsecond=0) <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return modified.replace(microsecond=0) == (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _kept(request: Request, body: bytes, media_type: str, certificate: x509.Certificate) -> Response:

@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from handfast.stores.group_commit import GroupCommit
 
 # Some 50,000 certificates: few enough files after years, and each read at once.
 SEGMENT_SIZE = 64 * 1024 * 1024
+# Of a full disk: some 50,000 certificates that nobody got. What comes after is in the store only.
+_MOST_OWED = 64 * 1024 * 1024
 _SUFFIX = ".log"
 # stream -> (segment, offset)
 Position = dict[str, tuple[int, int]]
@@ -38,8 +41,9 @@ class FileJournal:
     # Whose number that is; None: it goes on in whichever stream comes next.
     _stream: Path | None = None
     _known: set[str] = field(default_factory=set)
-    # Written, and not yet known to be on the disk.
+    # Not yet known to be on the disk. owes: some of it could not even be written.
     _unsure: bytearray = field(default_factory=bytearray)
+    _owes: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _group: GroupCommit[bytes] = field(init=False)
 
@@ -66,6 +70,9 @@ class FileJournal:
 
     def close(self) -> None:
         with self._lock:
+            if self._owes:
+                with suppress(OSError, HandfastError):
+                    os.fdatasync(self._append(b"", may_move_on=False))
             self._let_go()
 
     def _durable(self, *told: Entry) -> None:
@@ -86,15 +93,28 @@ class FileJournal:
         try:
             with self._lock:
                 # Only who makes durable moves on to the next segment: nobody's file is closed before it is written out.
-                descriptor = self._current(may_move_on=durable)
-                _append(descriptor, data)
-                self._unsure += b"\n" + data
+                descriptor = self._append(data, may_move_on=durable)
                 covered = len(self._unsure)
             if durable:
                 self._make_sure(descriptor, covered)
         except OSError as error:
             msg = f"the journal {self.directory} cannot be written: {error.strerror}"
             raise Unavailable(msg, hint="see to the space on its disk, and who owns it; then try again") from None
+
+    def _append(self, data: bytes, *, may_move_on: bool) -> int:
+        """Write to the current segment, before it what could not be written earlier: the store has that already, and
+        tells it of itself. Raises OSError, and then owes it."""
+        try:
+            descriptor = self._current(may_move_on=may_move_on)
+            _append(descriptor, self._unsure + b"\n" + data if self._owes else data)
+            self._owes = False
+        except (OSError, HandfastError):
+            self._owes = True
+            raise
+        finally:
+            if len(self._unsure) < _MOST_OWED:
+                self._unsure += b"\n" + data
+        return descriptor
 
     def _make_sure(self, descriptor: int, covered: int) -> None:
         """Synchronize what was written so far.

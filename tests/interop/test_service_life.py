@@ -376,3 +376,25 @@ def test_without_fastapi_all_but_the_api_is_served(tmp_path: Path) -> None:
 
     assert ("/feed" in told, "/api" in told) == (True, False)
     assert process.returncode == 0
+
+
+def test_without_uvloop_it_serves_and_stops_in_the_same_way(tmp_path: Path) -> None:
+    authority_in(tmp_path / "ca")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "uvloop.py").write_text("raise ImportError\n")
+    with running(tmp_path / "ca", workplace=tmp_path) as service, ExitStack() as stack:
+        idle = stack.enter_context(_secured(service))
+        idle.sendall(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+        asked = stack.enter_context(socket.create_connection(("localhost", service.http), timeout=PATIENCE))
+        asked.sendall(b"GET /trial/label/1/end HTTP/1.1\r\nHost: a\r\n\r\n")
+        asked.shutdown(socket.SHUT_WR)
+        assert _ended(asked).startswith(b"HTTP/1.1 200 ")
+
+        service.signal(signal.SIGTERM)
+
+        assert _ended(idle) == b""
+        assert service.process.wait(PATIENCE) == 0
+    last = json.loads(service.log().splitlines()[-1])
+    assert (last["event"], last["cut_off"]) == ("service.stopped", 0)
+    assert "library.warned" not in service.log()

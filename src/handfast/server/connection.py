@@ -66,9 +66,10 @@ class Connection(HttpToolsProtocol):
         self.is_up = True
         self.idle_since = self.loop.time()
         super().connection_made(transport)
-        self._corked = Corked(transport, self.loop, stall=self.terms.limits.stall.total_seconds())
-        self.transport = self._corked  # type: ignore[assignment]  # it stands in for a transport
         secured = transport.get_extra_info("ssl_object")
+        stall = self.terms.limits.stall.total_seconds() if secured is None else None
+        self._corked = Corked(transport, self.loop, stall=stall)
+        self.transport = self._corked  # type: ignore[assignment]  # it stands in for a transport
         self.visitor = self.terms.visitor_of(self.client[0] if self.client else "", secured)
         # Not for whoever has a certificate: it is to be looked up.
         self._may_be_quick = bool(self.terms.ready.routes) and not self.visitor.peer.chain

@@ -11,8 +11,9 @@ class Corked:
 
     __slots__ = ("_held", "_loop", "_stall", "inner")
 
-    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, stall: float) -> None:
-        """Around this one. stall: for how many seconds a client may take nothing of what is left when it is closed."""
+    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, stall: float | None) -> None:
+        """Around this one. stall: for how many seconds a client may take nothing of what is left when it is closed;
+        None for TLS, which has a clock of its own for that."""
         self.inner = inner
         self._loop = loop
         self._stall = stall
@@ -43,17 +44,18 @@ class Corked:
         """Write what is held, and end."""
         self.flush()
         self.inner.close()
-        self._wait_for(self.inner.get_write_buffer_size())
+        if self._stall is not None:
+            self._wait_for(self._stall, self.inner.get_write_buffer_size())
 
-    def _wait_for(self, left: int) -> None:
+    def _wait_for(self, stall: float, left: int) -> None:
         if left:
-            self._loop.call_later(self._stall, self._look_again, left)
+            self._loop.call_later(stall, self._look_again, stall, left)
 
-    def _look_again(self, before: int) -> None:
+    def _look_again(self, stall: float, before: int) -> None:
         """A client that takes nothing of what is left is waited for no longer."""
         left = self.inner.get_write_buffer_size()
         if left < before:
-            self._wait_for(left)
+            self._wait_for(stall, left)
         else:
             self.inner.abort()
 

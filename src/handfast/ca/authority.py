@@ -355,7 +355,13 @@ class Authority:
         renewing.require_may_touch(requester, record, self.store)
         now = self.clock()
         last = self.store.revocation(record.issuer, record.serial)
-        revocation = next_revocation(record, last, reason, now=now, requester=requester.name)
+        try:
+            revocation = next_revocation(record, last, reason, now=now, requester=requester.name)
+        except Conflict:
+            if last is not None:
+                # Who asks again may have had no answer the first time: then only a restore would notice.
+                self.store.tell_again(last)
+            raise
         event = AuditEvent(
             at=now,
             actor=requester.name,

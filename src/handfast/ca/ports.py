@@ -139,6 +139,13 @@ class Store(Protocol):
         """Append it. Raises Conflict when its sequence number is taken: somebody else was faster."""
         ...
 
+    def tell_again(self, revocation: Revocation) -> None:
+        """Have the journal tell of a revocation that is in the store, though a crash or a full disk was in between.
+
+        Raises Unavailable while it cannot.
+        """
+        ...
+
     def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
         """The revocations with an id in (after, until], in the order in which they were appended."""
         ...

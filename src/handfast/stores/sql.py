@@ -168,6 +168,9 @@ class SqlStore:
         self.database.write(job, conflict="somebody else revoked, held or released this certificate just now")
         self.journal.revoked(revocation)
 
+    def tell_again(self, revocation: Revocation) -> None:
+        self.journal.revoked(revocation)
+
     def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
         return self.publications.changes(Which(issuer), after=after, until=until)
 

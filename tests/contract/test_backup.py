@@ -10,8 +10,8 @@ from cryptography import x509
 
 from handfast.ca.audit import verify_chain
 from handfast.ca.authority import Authority
-from handfast.ca.order import Order
-from handfast.ca.records import CertificateRecord, Reason, State
+from handfast.ca.order import Issued, Order
+from handfast.ca.records import BatchRow, CertificateRecord, Reason, State
 from handfast.errors import ConfigError, Conflict, Malformed, Unacceptable
 from handfast.findings import Severity
 from handfast.keys.generate import generate_key
@@ -154,6 +154,24 @@ def test_a_revocation_that_is_said_to_be_there_survives_though_the_journal_misse
         authority.revoke(authority.find("missed"))
     restored(tmp_path / "old.tar", tmp_path / "again", ca / "journal")
     assert state_of(tmp_path / "again", record) is State.REVOKED
+
+
+def test_a_certificate_that_is_answered_again_survives_though_the_journal_missed_it(
+    ca: Path, authority: Authority, tmp_path: Path
+) -> None:
+    backup(ca, tmp_path / "old.tar")
+    (segment,) = (ca / "journal").glob("*/*.log")
+    before = segment.read_bytes()
+    order = Order(
+        profile="device", public_key=KEY, subject=parse_subject("CN=missed"), batch_row=BatchRow("web/once", "a")
+    )
+    record = authority.issue(order).record
+    segment.write_bytes(before)
+    again = authority.enroll(order)
+    assert isinstance(again, Issued)
+    assert again.record.serial == record.serial
+    restored(tmp_path / "old.tar", tmp_path / "again", ca / "journal")
+    assert state_of(tmp_path / "again", record) is State.VALID
 
 
 def test_the_journal_of_another_authority_is_refused(ca: Path, tmp_path: Path) -> None:

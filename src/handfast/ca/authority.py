@@ -149,7 +149,7 @@ class Authority:
         return enrolling.enroll(self, order, needed)
 
     def _repeat(self, order: Order, record: CertificateRecord) -> Issued:
-        known = issuing.again(record, self.issuer(record.issuer))
+        known = issuing.again(record, self.issuer(record.issuer), self.store)
         return self._renewed(order, self.resume(order, record) if known is None else known)
 
     def approve(self, transaction: str, requester: Requester) -> PendingRecord:

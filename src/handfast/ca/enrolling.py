@@ -79,7 +79,7 @@ def _again(authority: "Authority", order: Order, record: PendingRecord) -> Issue
 
 
 def _with_replaced(authority: "Authority", record: CertificateRecord, order: Order) -> Issued | None:
-    issued = issuing.again(record, authority.issuer(record.issuer))
+    issued = issuing.again(record, authority.issuer(record.issuer), authority.store)
     if issued is None or order.replaces is None:
         return issued
     replaced = authority.store.by_serial(order.replaces)

@@ -91,10 +91,14 @@ def finish(
     ]
 
 
-def again(record: CertificateRecord, issuer: Issuer) -> Issued | None:
-    """The answer that was given, or would have been, when this was issued; None while it is unfinished."""
+def again(record: CertificateRecord, issuer: Issuer, store: Store) -> Issued | None:
+    """The answer that was given, or would have been, when this was issued; None while it is unfinished.
+
+    Raises Unavailable while the journal cannot tell of it: nobody knows whether it was told the first time.
+    """
     if record.certificate is None:
         return None
+    store.tell_again(record)
     return Issued(record=record, der=record.certificate, chain=issuer.presented_chain, anchor=issuer.anchor)
 
 

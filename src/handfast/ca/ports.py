@@ -139,8 +139,8 @@ class Store(Protocol):
         """Append it. Raises Conflict when its sequence number is taken: somebody else was faster."""
         ...
 
-    def tell_again(self, revocation: Revocation) -> None:
-        """Have the journal tell of a revocation that is in the store, though a crash or a full disk was in between.
+    def tell_again(self, known: Revocation | CertificateRecord) -> None:
+        """Have the journal tell of what is in the store, though a crash or a full disk was in between.
 
         Raises Unavailable while it cannot.
         """

@@ -168,8 +168,13 @@ class SqlStore:
         self.database.write(job, conflict="somebody else revoked, held or released this certificate just now")
         self.journal.revoked(revocation)
 
-    def tell_again(self, revocation: Revocation) -> None:
-        self.journal.revoked(revocation)
+    def tell_again(self, known: Revocation | CertificateRecord) -> None:
+        if isinstance(known, Revocation):
+            self.journal.revoked(known)
+        elif known.certificate is not None:
+            self.journal.begun([known])
+            # Of a finished one, the journal keeps the certificate only.
+            self.journal.finished([Finished(known.id, known.certificate, known.fingerprint or b"", b"")])
 
     def changes(self, issuer: str, *, after: int, until: int) -> Iterator[Revocation]:
         return self.publications.changes(Which(issuer), after=after, until=until)

@@ -1,6 +1,7 @@
 """A new root beside the old one, as openssl, our validator and an EST client see it (RFC 9810 section 4.4)."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,14 +28,22 @@ def handfast(folder: Path, *words: str, status: int = 0) -> str:
     return run(folder, HANDFAST, *words, status=status)
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """alice is below the old root, bob below the new one."""
-    handfast(tmp_path, "init", "--no-passphrase", "--name", "Example")
-    handfast(tmp_path, "issue", "--profile", "client", "alice")
-    handfast(tmp_path, "issuer", "new-root", NEW, "--name", "Example", "--no-passphrase", "--key", "rsa3072")
-    handfast(tmp_path, "issuer", "new", "issuing-2", "--name", "Example", "--no-passphrase")
-    handfast(tmp_path, "issue", "--profile", "client", "bob")
+    folder = tmp_path_factory.mktemp("founded")
+    handfast(folder, "init", "--no-passphrase", "--name", "Example")
+    handfast(folder, "issue", "--profile", "client", "alice")
+    handfast(folder, "issuer", "new-root", NEW, "--name", "Example", "--no-passphrase", "--key", "rsa3072")
+    handfast(folder, "issuer", "new", "issuing-2", "--name", "Example", "--no-passphrase")
+    handfast(folder, "issue", "--profile", "client", "bob")
+    return folder
+
+
+@pytest.fixture
+def made(founded: Path, tmp_path: Path) -> Path:
+    """The same, for one test to change."""
+    shutil.copytree(founded, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -146,8 +146,9 @@ def test_a_job_that_runs_long_is_told_that_its_lease_was_lost(
     published: list[str] = []
 
     def long_job(service: Service, step: Step) -> None:
-        service.authority.store.leases.release("long", "first")
-        assert _claims(service, "second")("long", _OFTEN)
+        second = _claims(service, "second")
+        while not second("long", timedelta(minutes=1)):  # the thread that renews may be faster
+            service.authority.store.leases.release("long", "first")
         while True:  # until the step fails, by what the renewing thread found out
             renewed.wait(60)
             service.authority.store.leases.release("long", "second")

@@ -21,8 +21,12 @@ from tests.serving import PATIENCE
 
 # Opens a store, and stands still where the migration is as far as it is told, inside of the transaction.
 CHILD = """
+import signal
 import sys
 from handfast import registry
+
+# Whoever runs tests in the background of a shell has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 kind, place, number, done = sys.argv[1:]
 

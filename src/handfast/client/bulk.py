@@ -27,7 +27,8 @@ from handfast.pki.profile import Profile
 # So many keys are on the disk before any of their requests is sent.
 CHUNK = 256
 # A service that restarts is back within half a minute.
-_TRIES = 7
+# One that was killed leaves a row that it had begun in doubt for as long again.
+_PATIENCE = timedelta(seconds=75)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=10)
 _GLANCE = 0.2
 _SAME_TIME = 1.0
@@ -138,9 +139,9 @@ class _Batch:
         )
 
     def _ask(self, wish: Wish) -> Issued | Pending | None:
-        """Ask until there is an answer: as often as the service says that it has had enough, and some times while it
+        """Ask until there is an answer: as often as the service says that it has had enough, and for a while when it
         is away. None when somebody asked to stop. Raises Unavailable, and what the service refuses with."""
-        desk, away = self.free.get(), 0
+        desk, away, since = self.free.get(), 0, 0.0
         try:
             while self._may_ask():
                 try:
@@ -149,8 +150,9 @@ class _Batch:
                     if self._hold_off(limited.retry_after):
                         self.waiting(limited.retry_after)
                 except Unavailable as error:
-                    away += 1
-                    if away == _TRIES:
+                    away, now = away + 1, time.monotonic()
+                    since = since or now
+                    if now - since > _PATIENCE.total_seconds():
                         hint = f"{error.hint}; then run the same command again: it goes on"
                         raise Unavailable(error.message, hint=hint) from None
                     self._hold_off(error.retry_after or min(_FIRST_PAUSE * 2**away, _LONGEST_PAUSE))

@@ -136,13 +136,17 @@ def test_a_head_of_another_key_is_found(ca: Path, tmp_path: Path) -> None:
     assert codes(ca, (head,)) == {"audit-head-forged"}
 
 
-def test_a_revocation_that_somebody_deletes_is_found(ca: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("is_released", [True, False], ids=["released before", "held before"])
+def test_a_revocation_that_somebody_deletes_is_found(
+    ca: Path, capsys: pytest.CaptureFixture[str], is_released: bool
+) -> None:
     authority = open_authority(ca, passphrase=no_passphrase)
     with closing(authority.store):
         order = Order(profile="device", public_key=generate_key().public_key(), subject=parse_subject("CN=cam"))
         record = authority.issue(order).record
         authority.hold(record)
-        authority.release(record)
+        if is_released:
+            authority.release(record)
         authority.revoke(authority.find("cam"))
     assert run(["audit-log", "verify", "--ca", str(ca)]) == 0
     tampered(ca, "DROP TRIGGER revocation_no_delete", "DELETE FROM revocation WHERE reason = 'unspecified'")

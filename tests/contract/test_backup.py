@@ -3,6 +3,7 @@
 import shutil
 import tarfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from cryptography import x509
 from handfast.ca.audit import verify_chain
 from handfast.ca.authority import Authority
 from handfast.ca.order import Issued, Order
-from handfast.ca.records import BatchRow, CertificateRecord, Reason, State
+from handfast.ca.records import BatchRow, CertificateRecord, Reason, Revocation, State
+from handfast.ca.recovering import Recovery
 from handfast.errors import ConfigError, Conflict, Malformed, Unacceptable
 from handfast.findings import Severity
 from handfast.keys.generate import generate_key
@@ -139,6 +141,32 @@ def test_what_a_damaged_line_seems_to_revoke_is_held_and_said(ca: Path, authorit
     (told,) = (one for one in report.lost if one.code == "journal-incomplete")
     assert (told.severity, segment.name in told.message) == (Severity.WARNING, True)
     assert f"{doubtful.serial:040x}" in str(report.lost)
+
+
+def test_who_is_held_in_doubt_is_held_from_now_on_and_nobody_whom_it_does_not_concern(authority: Authority) -> None:
+    good, released, revoked = (issue(authority, name) for name in ("good", "released", "revoked"))
+    authority.release(authority.hold(released))
+    authority.revoke(revoked, Reason.KEY_COMPROMISE)
+    long_ago, now = utc_now() - timedelta(days=1000), utc_now().replace(microsecond=0) + timedelta(hours=1)
+    told = [
+        Revocation(
+            serial=serial,
+            issuer="issuing",
+            sequence=0,
+            reason=Reason.KEY_COMPROMISE,
+            revoked_at=long_ago,
+            not_after=good.not_after,
+            requester="somebody",
+        )
+        for serial in (good.serial, released.serial, revoked.serial, 5)
+    ]
+
+    held = Recovery(store=authority.store, now=now, actor="operator").hold([*told, *told])
+
+    assert held == [good.serial, released.serial]
+    known = [authority.store.revocation("issuing", one.serial) for one in told]
+    assert [one and one.reason for one in known] == [*[Reason.CERTIFICATE_HOLD] * 2, Reason.KEY_COMPROMISE, None]
+    assert [one.revoked_at for one in known[:2] if one] == [now, now]
 
 
 def test_a_revocation_that_is_said_to_be_there_survives_though_the_journal_missed_it(

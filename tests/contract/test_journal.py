@@ -107,6 +107,18 @@ def test_a_torn_line_spoils_nothing_but_itself(tmp_path: Path) -> None:
     assert (reading.torn, reading.read) == (2, 2)
 
 
+@pytest.mark.parametrize("end", [frame(CRL)[:40], frame(CRL).replace(b"crl", b"crm")], ids=["torn", "changed"])
+def test_a_journal_with_a_line_that_is_not_as_it_was_is_not_whole(end: bytes, tmp_path: Path) -> None:
+    FileJournal(tmp_path).revoked(REVOCATION)
+    (stream,) = streams(tmp_path)
+    for expected in (True, False):
+        reading = Reading([tmp_path])
+        assert list(reading.entries()) == [REVOCATION]
+        assert reading.is_whole is expected
+        with (stream / "000001.log").open("ab") as file:
+            file.write(b"\n" + end)
+
+
 def test_segments_follow_each_other_and_a_position_skips_what_was_before(tmp_path: Path) -> None:
     journal = FileJournal(tmp_path, segment_size=200)
     for _ in range(5):
@@ -296,6 +308,47 @@ def test_what_a_failed_synchronization_may_have_lost_is_written_again(
     assert {type(one) for one in found} == {Revocation, CertificateRecord, CrlRecord, IssuerRecord}
     assert found[-1] == ISSUER
     assert not reading.missing
+
+
+def test_what_was_written_during_a_synchronization_is_not_covered_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, real, sizes = FileJournal(tmp_path), os.fdatasync, []
+
+    def fdatasync(descriptor: int) -> None:
+        real(descriptor)
+        sizes.append(os.fstat(descriptor).st_size)
+        journal.begun([RECORD])
+        monkeypatch.setattr(os, "fdatasync", failing)
+
+    def failing(_: int) -> None:
+        monkeypatch.setattr(os, "fdatasync", real)
+        (stream,) = streams(tmp_path)
+        os.truncate(stream / "000001.log", sizes[0])
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    journal.revoked(REVOCATION)
+    with pytest.raises(HandfastError, match="journal"):
+        journal.listed(CRL)
+    journal.added(ISSUER)
+    assert told(tmp_path) == [REVOCATION, RECORD, CRL, ISSUER]
+
+
+def test_a_disk_that_stays_full_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    journal = FileJournal(tmp_path)
+    journal.listed(CRL)
+    monkeypatch.setattr("handfast.server.journal._MOST_OWED", 1)
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write)
+        for _ in range(3):
+            with pytest.raises(HandfastError, match="No space left"):
+                journal.revoked(REVOCATION)
+    journal.added(ISSUER)
+    assert told(tmp_path) == [CRL, REVOCATION, ISSUER]
 
 
 def tell(journal: FileJournal, entry: Entry) -> None:

@@ -231,12 +231,13 @@ def test_a_service_that_runs_sends_no_cross_certificate_along_that_is_not_valid_
     assert service.authority.ocsp_memory is memory
 
 
+def killed(*_: object, **__: object) -> None:
+    raise Unavailable("the machine is gone", hint="")
+
+
 def test_an_attempt_that_was_interrupted_is_finished_and_not_made_twice(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: object, **__: object) -> None:
-        raise Unavailable("the machine is gone", hint="")
-
     with monkeypatch.context() as patch:
         patch.setattr(root_update, "register", killed)
         with pytest.raises(Unavailable):
@@ -251,6 +252,21 @@ def test_an_attempt_that_was_interrupted_is_finished_and_not_made_twice(
     assert world.parts.store.certificate_count() == signed
     assert made.crosses is not None
     assert set(valid_crosses(world.parts.store, world.now)) == {made.crosses.new_with_old, made.crosses.old_with_new}
+
+
+def test_what_was_left_of_one_that_was_to_stand_alone_does_not_stand_for_one_with_crosses(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(root_update, "register", killed)
+        with pytest.raises(Unavailable):
+            add_new_root(world.parts, PLAN, name="root-2", replaces=None)
+
+    made = world.new_root()
+
+    assert made.crosses is not None
+    assert made.crosses.old_with_new.issuer == made.root.certificate.subject
+    assert made.crosses.new_with_old.public_key() == made.root.certificate.public_key()
 
 
 def test_nothing_is_signed_when_nothing_can_be_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

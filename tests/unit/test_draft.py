@@ -59,6 +59,16 @@ def test_the_bytes_that_are_signed_are_those_of_cryptographys_builder(profile: s
         signed.verify_directly_issued_by(authority.issuing)
 
 
+@pytest.mark.parametrize("octets", [1, 19, 20, 21, 32, 200])
+@pytest.mark.parametrize("critical", [False, True])
+def test_a_key_identifier_of_any_length_is_encoded_as_cryptographys_builder_does(octets: int, critical: bool) -> None:
+    """A root that was made elsewhere keeps its own in a cross certificate."""
+    authority, value = authority_of(), x509.SubjectKeyIdentifier(b"k" * octets)
+    draft = replace(authority.draft(), extensions=(x509.Extension(value.oid, critical, value),))
+    built = draft.builder().sign(authority.key, draft.signature_hash)  # type: ignore[arg-type]  # hash_for gave it
+    assert sign_draft(draft, authority.key).tbs_certificate_bytes == built.tbs_certificate_bytes
+
+
 @pytest.mark.parametrize("profile", LEAVES)
 @pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.RSA2048, KeyKind.ED25519, KeyKind.ML_DSA_44])
 def test_a_draft_of_a_built_in_profile_passes_every_check(profile: str, kind: KeyKind) -> None:

@@ -4,12 +4,22 @@ import hashlib
 from math import isqrt
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from handfast.errors import Unacceptable
-from handfast.pki.keys import KeyKind, describe_key, hash_for, key_findings, key_identifier, kind_of, require_strong
+from handfast.pki import keys
+from handfast.pki.keys import (
+    KeyKind,
+    describe_key,
+    hash_for,
+    key_findings,
+    key_identifier,
+    kind_of,
+    public_key_info,
+    require_strong,
+)
 from handfast.pki.rsa_weakness import rsa_findings
 from tests.pki_factory import key_of
 
@@ -48,6 +58,14 @@ def test_the_key_identifier_is_that_of_rfc_7093_method_1() -> None:
     numbers = key.public_numbers()
     point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
     assert key_identifier(key) == hashlib.sha256(point).digest()[:20]
+
+
+def test_of_any_number_of_keys_each_has_its_own_encoding_and_few_are_remembered() -> None:
+    for number in range(1, 2 * keys._MOST_KNOWN_KEYS):
+        key = ed25519.Ed25519PrivateKey.from_private_bytes(number.to_bytes(32, "big")).public_key()
+        assert public_key_info(key) == key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        assert key_identifier(key) == hashlib.sha256(key.public_bytes_raw()).digest()[:20]
+    assert len(keys._known_keys) <= keys._MOST_KNOWN_KEYS
 
 
 DSA_PARAMETERS = dsa.DSAParameterNumbers(2**2047 + 9, 2**255 + 95, 4)

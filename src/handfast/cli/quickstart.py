@@ -1,6 +1,8 @@
 """See it all work in a minute: a CA, real servers, and who is let in."""
 
 import json
+import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -112,7 +114,7 @@ def _end(directory: Path | None) -> None:
     say()
     if directory is None:
         say("Nothing is left behind. To keep it all and try it by hand:")
-        say("  handfast quickstart --keep ./mtls")
+        say(f"  {_called()} quickstart --keep ./mtls")
         return
     port = free_port()
     (directory / _PORT).write_text(f"{port}\n", encoding="ascii")
@@ -124,7 +126,7 @@ def _end(directory: Path | None) -> None:
     say("  servers/      what each server was configured with, and its log")
     say()
     say("A server to talk to, until Ctrl-C:")
-    say(f"handfast quickstart --serve {quote(str(directory))}")
+    say(f"{_called()} quickstart --serve {quote(str(directory))}")
     say()
     say("Then, in another terminal, curl:")
     chain, key = str(alice / "fullchain.pem"), str(alice / "key.pem")
@@ -138,6 +140,11 @@ def _end(directory: Path | None) -> None:
     say()
     say(f"A browser: trust {root} as an authority for web sites, import")
     say(f"{alice}/alice.p12 with the password in {alice}/password.txt, open {url}")
+
+
+def _called() -> str:
+    """How a shell finds this program: by its name, or as it was called when it is not on PATH, as in a clone."""
+    return "handfast" if shutil.which("handfast") else quote(sys.argv[0])
 
 
 def _serve(directory: Path) -> int:

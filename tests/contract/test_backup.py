@@ -210,6 +210,27 @@ def test_the_journal_of_another_authority_is_refused(ca: Path, tmp_path: Path) -
     assert not (tmp_path / "again").exists()
 
 
+def test_the_directory_of_an_authority_is_not_taken_for_its_journal(ca: Path, tmp_path: Path) -> None:
+    report = backup(ca, tmp_path / "backup.tar")
+
+    with pytest.raises(ConfigError, match="has a journal in it") as refused:
+        restored(report.path, tmp_path / "restored", ca)
+
+    assert refused.value.hint == f"give {ca / 'journal'}"
+    assert not (tmp_path / "restored").exists()
+
+
+def test_a_crl_that_is_not_there_is_named_and_nothing_is_made(ca: Path, tmp_path: Path) -> None:
+    report = backup(ca, tmp_path / "backup.tar")
+    missing = tmp_path / "published.crl"
+
+    with pytest.raises(ConfigError) as refused:
+        restored(report.path, tmp_path / "restored", crls=(missing,))
+
+    assert refused.value.message == f"the CRL {missing} cannot be read: no such file or directory"
+    assert not (tmp_path / "restored").exists()
+
+
 def test_without_a_journal_it_says_what_nobody_knows_and_leaves_room_for_crl_numbers(
     ca: Path, authority: Authority, tmp_path: Path
 ) -> None:

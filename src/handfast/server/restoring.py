@@ -119,6 +119,8 @@ def _place(directory: Path, manifest: Manifest) -> Iterator[tuple[Path, Path | N
 def _journals(archive: Archive, sources: Sources, directory: Path, moved: Path | None) -> tuple[Path, ...]:
     """The directories that were given; else those that are found where the authority was and where it will be."""
     for given in sources.journals:
+        if streams(given / _JOURNAL):
+            raise ConfigError(f"{given} has a journal in it, and is none", hint=f"give {given / _JOURNAL}")
         if not streams(given):
             raise ConfigError(f"{given} is no journal", hint="give the directory `journal` of the authority")
     if sources.journals:
@@ -203,8 +205,12 @@ def _all_listed(recovery: Recovery, manifest: Manifest, crls: Sequence[Path]) ->
 
 
 def _verified(path: Path, issuers: Sequence[IssuerRecord]) -> tuple[IssuerRecord, x509.CertificateRevocationList]:
-    contents = read(path.read_bytes(), source=str(path))
-    for crl in contents.crls:
+    try:
+        octets = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"the CRL {path} cannot be read: {reason}", hint="check the path") from None
+    for crl in read(octets, source=str(path)).crls:
         for issuer in issuers:
             certificate = x509.load_der_x509_certificate(issuer.certificate)
             if certificate.subject == crl.issuer and _is_signed(crl, certificate):

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,6 +14,8 @@ from handfast.cli._issued import folder_name
 from handfast.cli.quickstart import _end
 from handfast.cli.revoke import reason_of
 from handfast.errors import ConfigError
+from handfast.keys.passphrase import no_passphrase
+from handfast.server.assembly import open_parts
 from handfast.server.settings import parse_settings
 
 
@@ -56,6 +59,47 @@ def test_a_key_of_another_kind_that_was_left_is_not_taken(
     assert run(["issuer", "new", "second", "--key", "p384", "--no-passphrase"]) == 1
     assert "interrupted attempt left a key second" in capsys.readouterr().err
     assert run(["issuer", "new", "second", "--key", "p256", "--no-passphrase"]) == 0
+
+
+@pytest.mark.parametrize("command", ["new", "new-root"])
+def test_where_no_authority_is_nobody_is_asked_for_the_passphrase_of_a_new_ca(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["issuer", command, "second"]) == 2
+    assert "there is no authority in handfast-ca" in capsys.readouterr().err
+
+
+def test_a_file_of_heads_that_is_not_there_is_told_without_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--no-passphrase"]) == 0
+    assert run(["audit-log", "verify", "--heads", "nothing"]) == 2
+    assert "error: nothing cannot be read: no such file or directory" in capsys.readouterr().err
+
+
+def test_what_happened_is_one_word_in_the_audit_log_though_who_did_it_is_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--no-passphrase"]) == 0
+    parts = open_parts(tmp_path / "handfast-ca", passphrase=no_passphrase)
+    event = parts.record("authentication.failed", message="the token is not for dns:cam-9.example.org")
+    parts.store.append(replace(event, actor="token:dd54072427cd"))
+    parts.store.close()
+    capsys.readouterr()
+    assert run(["audit-log", "list"]) == 0
+    assert "authentication.failed" in capsys.readouterr().out
+
+
+def test_who_has_no_handfast_on_the_path_is_told_to_call_it_as_it_was_called(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", [".venv/bin/handfast", "quickstart"])
+    _end(None)
+    assert capsys.readouterr().out.splitlines()[-1] == "  .venv/bin/handfast quickstart --keep ./mtls"
 
 
 def test_the_lines_to_paste_bear_a_space_in_the_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

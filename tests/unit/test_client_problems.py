@@ -1,12 +1,13 @@
 """What a service answers becomes, at the client, the error that it was there: no status is missed."""
 
 import json
+import ssl
 from datetime import timedelta
 
 import pytest
 
 from handfast import errors
-from handfast.client.api import parse_address
+from handfast.client.api import Api, parse_address
 from handfast.client.problems import error_of
 from handfast.errors import (
     ConfigError,
@@ -79,6 +80,17 @@ def test_what_is_the_operators_business_is_not_told(error: HandfastError) -> Non
     there = error_of(answer.status, answer.body)
     assert isinstance(there, Refused | Unavailable)
     assert "secret path" not in there.message
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"), [("WRONG_VERSION_NUMBER", "check the port"), ("TLSV1_ALERT_UNKNOWN_CA", "check the client")]
+)
+def test_a_port_without_tls_is_not_put_down_to_the_certificate(reason: str, hint: str) -> None:
+    failed = ssl.SSLError(1, reason)
+    failed.reason = reason
+    api = Api(parse_address("https://ca.example.org:8443"), ssl.create_default_context())
+
+    assert (api._error(failed).hint or "").startswith(hint)
 
 
 def test_every_wrong_field_is_told_at_once() -> None:

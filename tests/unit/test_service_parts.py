@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from datetime import timedelta
 
 import pytest
@@ -114,6 +115,15 @@ def test_an_address_that_is_taken_is_told_in_the_words_of_the_system() -> None:
             bind(address)
 
     assert refused.value.message == f"cannot listen at {address}: address already in use"
+
+
+def test_a_host_that_nobody_knows_is_told_in_the_words_of_the_resolver() -> None:
+    with pytest.raises(ConfigError) as refused:
+        bind(Address("nowhere.invalid", 0))
+
+    with pytest.raises(socket.gaierror) as unknown:
+        socket.getaddrinfo("nowhere.invalid", 0)
+    assert refused.value.message == f"cannot listen at nowhere.invalid:0: {str(unknown.value.strerror).lower()}"
 
 
 def test_a_plan_takes_the_command_line_before_the_settings() -> None:

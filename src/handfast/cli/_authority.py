@@ -23,7 +23,7 @@ from handfast.keys.passphrase import (
     no_passphrase,
     require_long_enough,
 )
-from handfast.server.assembly import Parts, assemble, open_parts
+from handfast.server.assembly import Parts, assemble, open_parts, settings_text
 from handfast.stores.migrations import Migrating, Watch
 
 
@@ -108,5 +108,6 @@ def new_passphrase(*, none: bool) -> PassphraseSource:
 
 def passphrase_of_new(name: str, *, none: bool) -> PassphraseSource:
     """Where the passphrase of the new key of that name comes from, and those of the keys that are there already."""
+    settings_text(Path(current_session().directory))  # nobody types a passphrase for an authority that is not there
     new, known = new_passphrase(none=none), passphrase_source(current_session())
     return lambda key: new(key) if key == name else known(key)

@@ -56,7 +56,7 @@ def list_events(last: int, as_json: bool) -> None:
         print_json({"events": [_json(event) for event in events]})
         return
     rows = [(f"{event.at:%Y-%m-%d %H:%M:%S}", event.actor, event.action, _told(event)) for event in events]
-    print_table(("time (UTC)", "who", "what", "about"), rows, whole=("time (UTC)",))
+    print_table(("time (UTC)", "who", "what", "about"), rows, whole=("time (UTC)", "what"))
 
 
 @command.command("head")
@@ -182,7 +182,8 @@ def _text(file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}", hint="give a file of heads, a line each") from None
+        reason = ((error.strerror if isinstance(error, OSError) else None) or str(error)).lower()
+        raise ConfigError(f"{file} cannot be read: {reason}", hint="give a file of heads, a line each") from None
 
 
 def _pages(store: Store) -> Iterator[AuditEvent]:

@@ -35,7 +35,8 @@ def new(names: tuple[str, ...], profile: str, expires: str, as_json: bool) -> No
     if as_json:
         print_json({"secret": secret, **_described(token)})
         return
-    note(f"token {token.id}, good for one {profile} certificate until {token.expires_at:%Y-%m-%d %H:%M}; shown once:")
+    until = f"{token.expires_at:%Y-%m-%d %H:%M} UTC"
+    note(f"token {token.id}, good for one {profile} certificate until {until}; shown once:")
     say(secret)
 
 

@@ -173,6 +173,8 @@ class Api:
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
             reason = (error.reason or str(error)).replace("_", " ").lower()
             hint = "check the client certificate: it must be of the service's authority, and valid now"
+            if error.reason == "WRONG_VERSION_NUMBER":
+                hint = "check the port: what answers there speaks no TLS; handfast serve says where HTTPS is"
             return Refused(f"no TLS connection to {self.address}: {reason}", hint=hint, code=error.reason or "tls")
         if isinstance(error, _Broken):
             hint = (

@@ -51,7 +51,7 @@ def bind(address: Address) -> socket.socket:
 
 
 def _reason(error: OSError) -> str:
-    """The system's words: Python repeats the address behind them."""
-    if error.errno is None or isinstance(error, socket.gaierror):
-        return (error.strerror or str(error)).lower()
+    """The system's words: Python repeats the address behind them. Numbers below zero are the resolver's."""
+    if error.errno is None or error.errno < 0:
+        return (error.strerror or str(error)).partition(" (while attempting")[0].lower()
     return os.strerror(error.errno).lower()

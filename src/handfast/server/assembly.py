@@ -73,15 +73,8 @@ def open_parts(
 
     watch: told while a store of an earlier handfast is brought up to date, which may take minutes.
     """
-    path = directory / FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        msg = f"there is no authority in {directory}"
-        raise ConfigError(msg, hint="make one with `handfast init`, or say where it is with --ca DIR") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", hint="mend the file, or its permissions") from None
-    settings = parse_settings(text, str(path))
+    text = settings_text(directory)
+    settings = parse_settings(text, str(directory / FILE))
     store_module, store_place = plugin("stores", store or settings.store)
     keys_module, keys_place = plugin("keys", settings.keys)
     keys: KeyStore = keys_module.open_keys(located(directory, keys_place), passphrase)
@@ -90,6 +83,18 @@ def open_parts(
     parts = Parts(directory=directory, settings=settings, store=opened, keys=keys, clock=clock)
     _note_settings(parts, text)
     return parts
+
+
+def settings_text(directory: Path) -> str:
+    """The settings as they are written. Raises ConfigError when no authority is in this directory."""
+    path = directory / FILE
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        msg = f"there is no authority in {directory}"
+        raise ConfigError(msg, hint="make one with `handfast init`, or say where it is with --ca DIR") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", hint="mend the file, or its permissions") from None
 
 
 def plugin(room: str, text: str) -> tuple[ModuleType, str]:

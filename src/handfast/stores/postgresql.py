@@ -320,7 +320,7 @@ class PostgresqlDatabase:
             return error
         if isinstance(error, _psycopg().DataError):
             return _no_text(error)
-        return Conflict(job.conflict, hint="look at what is on record: handfast list")
+        return Conflict(job.conflict, hint="look at what is on record: handfast list, handfast requester list")
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:

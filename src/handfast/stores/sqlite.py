@@ -224,7 +224,9 @@ class SqliteDatabase:
         try:
             entry.result = entry.job.run(_Cursor(self._writer))
         except sqlite3.IntegrityError:
-            entry.error = Conflict(entry.job.conflict, hint="look at what is on record: handfast list")
+            entry.error = Conflict(
+                entry.job.conflict, hint="look at what is on record: handfast list, handfast requester list"
+            )
         except HandfastError as error:
             entry.error = error
         if entry.error is not None:

@@ -102,6 +102,33 @@ def test_who_has_no_handfast_on_the_path_is_told_to_call_it_as_it_was_called(
     assert capsys.readouterr().out.splitlines()[-1] == "  .venv/bin/handfast quickstart --keep ./mtls"
 
 
+def test_an_authority_is_not_made_a_web_site(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--no-passphrase"]) == 0
+    assert run(["publish", "handfast-ca"]) == 2
+    assert "handfast-ca is the directory of an authority" in capsys.readouterr().err
+    assert not (tmp_path / "handfast-ca" / "ca").exists()
+    assert run(["publish", "pki"]) == 0
+
+
+def test_a_setting_below_a_table_where_it_is_none_is_sent_up() -> None:
+    with pytest.raises(ConfigError, match=r"crl_shards .* stands in the table \[service\]") as refused:
+        parse_settings('[service]\nurl = "http://pki.example.org"\ncrl_shards = 8\n', "handfast.toml")
+    assert refused.value.hint == "move its line up, above the first [table]"
+
+
+def test_a_tenant_may_be_called_as_a_setting_is() -> None:
+    assert set(parse_settings('[tenants]\nstore = "elsewhere"\n', "handfast.toml").tenants) == {"store"}
+
+
+def test_the_url_of_the_service_is_shown_as_it_is_written() -> None:
+    with pytest.raises(ConfigError, match=r"service\.url must be a URL") as refused:
+        parse_settings('[service]\nurl = "pki.example.org"\n', "handfast.toml")
+    assert refused.value.hint == "write http://pki.example.org"
+
+
 def test_the_lines_to_paste_bear_a_space_in_the_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "my tls"
     folder.mkdir()

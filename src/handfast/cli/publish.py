@@ -11,7 +11,9 @@ from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import note, print_json, say
 from handfast.cli._progress import progress_line
 from handfast.client.static_files import Answers, StaticFile
+from handfast.errors import ConfigError
 from handfast.server.layout import RESPONDERS
+from handfast.server.settings import FILE
 from handfast.server.static import write_static
 from handfast.server.static_ocsp import write_answers
 
@@ -34,6 +36,9 @@ def command(directory: str, no_ocsp: bool, as_json: bool) -> None:
     is not written. With --server it is fetched from a service, which makes the CRLs by itself, and verified.
     """
     place, wants_ocsp = Path(directory), not no_ocsp
+    if (place / FILE).exists():
+        hint = "choose one of its own: a web server shows all of it to everybody"
+        raise ConfigError(f"{directory} is the directory of an authority", hint=hint)
     with progress_line() as report:
         publish = _from_service if current_session().is_remote else _from_here
         files, answers, late = publish(place, wants_ocsp, report)

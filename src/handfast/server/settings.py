@@ -170,6 +170,7 @@ def _settings(table: Mapping[str, Any]) -> Settings:
     for key in table:
         if key not in known:
             raise ConfigError(f"there is no setting {key!r}", hint=nearest(key, known))
+    _require_in_place(table)
     tables = {name: as_table(name, value) for name, value in as_table("profiles", table.get("profiles", {})).items()}
     allowed = {
         name: tuple(
@@ -222,10 +223,22 @@ def _rate(key: str, value: object) -> Rate | None:
         raise ConfigError(f"{key}: {error.message}", hint=error.hint) from None
 
 
+def _require_in_place(table: Mapping[str, Any]) -> None:
+    """Refuse a setting of the whole file that was written below a [table], at the end of the file say."""
+    names = {setting.name for setting in SETTINGS}
+    for key, value in table.items():
+        has_names_of_its_own = f"{key}.NAME" in names or not isinstance(value, dict)
+        for name in () if has_names_of_its_own else value:
+            if name in names and f"{key}.{name}" not in names:
+                msg = f"{name} is a setting of the whole file, and stands in the table [{key}]"
+                raise ConfigError(msg, hint="move its line up, above the first [table]")
+
+
 def _url(key: str, value: object) -> str:
     text = as_text(key, value)
     if not text.isascii() or not text.isprintable() or not text.startswith(("http://", "https://")) or " " in text:
-        raise ConfigError(f"{key} must be a URL, not {text!r}", hint="write http://pki.example.org/{issuer}.crl")
+        path = "" if key == "service.url" else "/{issuer}.crl"
+        raise ConfigError(f"{key} must be a URL, not {text!r}", hint=f"write http://pki.example.org{path}")
     return text
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from handfast.pki.keys import KeyKind, PrivateKey
 from handfast.pki.subject import parse_subject
 from handfast.protocols.exchange import Peer
 from handfast.server.api import make_api
-from handfast.server.assembly import open_parts
+from handfast.server.assembly import open_parts, utc_now
 from handfast.server.peers import SCOPE_KEY, Visitor
 from handfast.server.service import Service, service_of
 from tests.serving import authority_in
@@ -132,10 +133,10 @@ class World:
 
 
 @contextmanager
-def world_in(directory: Path, settings: str = "") -> Iterator[World]:
+def world_in(directory: Path, settings: str = "", *, clock: Callable[[], datetime] = utc_now) -> Iterator[World]:
     """A new authority in that directory."""
     authority_in(directory, settings)
-    parts = open_parts(directory, passphrase=no_passphrase)
+    parts = open_parts(directory, passphrase=no_passphrase, clock=clock)
     service = service_of(parts)
     try:
         with asyncio.Runner() as runner:

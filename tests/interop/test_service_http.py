@@ -99,6 +99,17 @@ def test_lines_after_a_chunked_body_do_no_harm(service: Running) -> None:
         assert _rest(connection).endswith(b"handled:abc")
 
 
+def test_a_body_may_come_in_very_many_small_chunks(service: Running) -> None:
+    with _connected(service) as connection:
+        connection.sendall(_BODY_ENDED.removesuffix(b"0\r\n").replace(b"Host: a", b"Host: a\r\nConnection: close"))
+        for _ in range(20):
+            connection.sendall(b"1\r\nx\r\n" * 1000)
+            time.sleep(0.01)
+        connection.sendall(b"0\r\n\r\n")
+
+        assert _rest(connection).startswith(b"HTTP/1.1 200 ")
+
+
 def test_what_comes_after_a_request_and_is_none_is_not_answered_before_it(service: Running) -> None:
     with _connected(service) as connection:
         connection.sendall(b"GET /trial/label/one/end HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + b"\x00 no request\r\n\r\n")

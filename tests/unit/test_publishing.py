@@ -2,7 +2,8 @@
 
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 
 from cryptography import x509
 
@@ -13,6 +14,8 @@ from handfast.ca.records import Reason
 from handfast.pki.crl import number_of
 from handfast.pki.issuer_identity import identity_of
 from handfast.pki.keys import PrivateKey
+from handfast.protocols.crl import serve_crl
+from handfast.protocols.exchange import Peer, Request
 from tests.publishing_world import CA, DELTA, FULL, KEY, START, World
 
 WEEK = timedelta(days=7)
@@ -238,3 +241,34 @@ def test_of_two_who_publish_at_once_neither_gives_out_a_second_list_of_the_same_
     assert first.record.number == 2 < second.record.number
     assert first.record.this_update < second.record.this_update
     assert world.store.publications.get(FULL) == second
+
+
+def asked(world: World, since: datetime | None = None) -> tuple[int, datetime]:
+    """The status of the list, and the moment that Last-Modified tells. since: what If-Modified-Since says."""
+    headers = {} if since is None else {"if-modified-since": format_datetime(since, usegmt=True)}
+    peer, parameters = Peer(address="192.0.2.1"), {"name": "issuing"}
+    request = Request(method="GET", path="/crl/issuing.crl", peer=peer, parameters=parameters, headers=headers)
+    response = serve_crl(request, world.authority)
+    return response.status, parsedate_to_datetime(response.headers["Last-Modified"])
+
+
+def test_a_list_of_the_second_in_which_another_may_follow_is_given_again() -> None:
+    world = World()
+    world.publish()
+    status, told = asked(world)
+    # RFC 9110 section 8.8.2.1: never a moment that is still to come.
+    assert (status, told) == (200, world.now)
+    assert asked(world, told)[0] == 200
+    world.now += timedelta(seconds=1)
+    assert asked(world, told) == (200, world.now)
+    assert asked(world, world.now)[0] == 304
+
+
+def test_only_the_very_moment_that_was_told_spares_a_list() -> None:
+    world = World()
+    world.publish()
+    world.now += timedelta(hours=1)
+    _, told = asked(world)
+    assert asked(world, told) == (304, told)
+    for other in (told - timedelta(seconds=1), told + timedelta(seconds=1), world.now):
+        assert asked(world, other) == (200, told)

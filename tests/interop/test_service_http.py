@@ -118,6 +118,25 @@ def test_what_comes_after_a_request_and_is_none_is_not_answered_before_it(servic
     assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == 2
 
 
+def test_who_was_refused_during_an_answer_gets_that_one_and_no_more(service: Running, tmp_path: Path) -> None:
+    before = service.log().count('"status": 431')
+    asked = b"GET /trial/wait HTTP/1.1\r\nHost: a\r\nX-Folder: %s\r\n\r\n" % str(tmp_path).encode()
+    raw = socket.create_connection(("localhost", service.https), timeout=PATIENCE)
+    with service.context().wrap_socket(raw, server_hostname="localhost") as connection:
+        connection.sendall(asked)
+        eventually((tmp_path / "begun").exists, "it is being answered")
+        connection.sendall(b"\r\n" * 20_000)
+        eventually(lambda: service.log().count('"status": 431') > before, "the empty lines are refused")
+        connection.sendall(b"GET /trial/label/one/end HTTP/1.1\r\nHost: a\r\n\r\n")
+        # It has to be there before the answer is.
+        time.sleep(0.2)
+        (tmp_path / "go").touch()
+        answer = _rest(connection)
+
+    assert answer.endswith(b"\r\n\r\ndone")
+    assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize("question", [b"r", b"o"], ids=["ready", "handled"])
 def test_who_takes_none_of_many_small_answers_is_cut_off(service: Running, question: bytes) -> None:
     before = service.log().count("answer.not-taken")

@@ -166,6 +166,17 @@ def test_it_may_have_as_many_descriptors_as_connections(tmp_path: Path) -> None:
     assert allowed == 1200
 
 
+@pytest.mark.parametrize(("soft", "hard", "allowed"), [(64, 300, 300), (64, 3000, 1200), (2000, 3000, 2000)])
+def test_no_more_descriptors_are_wanted_than_are_needed_or_the_system_gives(soft: int, hard: int, allowed: int) -> None:
+    program = (
+        "import resource; from handfast.server.descriptors import make_room_for; "
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard})); make_room_for(1000); "
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == str((allowed, hard))
+
+
 def test_tls_1_3_gives_nothing_to_resume_with(impatient: Running) -> None:
     with _secured(impatient) as secured:
         secured.sendall(b"GET /trial/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -102,6 +102,11 @@ def test_who_has_no_handfast_on_the_path_is_told_to_call_it_as_it_was_called(
     assert capsys.readouterr().out.splitlines()[-1] == "  .venv/bin/handfast quickstart --keep ./mtls"
 
 
+def test_who_verifies_a_folder_is_told_which_file_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(tmp_path)]) == 2
+    assert "hint: give a file in it: fullchain.pem" in capsys.readouterr().err
+
+
 def test_an_authority_is_not_made_a_web_site(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

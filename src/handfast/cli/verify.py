@@ -112,7 +112,10 @@ def _bytes(file: str) -> bytes:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"{file} cannot be read: {reason}", hint="look at the file's name and its mode") from error
+        hint = "look at the file's name and its mode"
+        if isinstance(error, IsADirectoryError):
+            hint = "give a file in it: fullchain.pem, or ca.pem for --anchors"
+        raise ConfigError(f"{file} cannot be read: {reason}", hint=hint) from error
 
 
 def _crls(file: str) -> tuple[x509.CertificateRevocationList, ...]:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from handfast.errors import Malformed
 from handfast.pki import der
-from handfast.pki.keys import PublicKey
+from handfast.pki.keys import PublicKey, public_key_info
 
 # What one answer may cost: each certificate is looked up and answered on its own.
 MOST_CERTIFICATES = 256
@@ -67,7 +66,7 @@ def issuer_keys(subject: x509.Name, public_key: PublicKey) -> tuple[IssuerKey, .
 
 def key_bits(public_key: PublicKey) -> bytes:
     """The subjectPublicKey without its algorithm and without the octet of unused bits."""
-    info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    info = public_key_info(public_key)
     _, bits = der.children(info, der.element_at(info))
     return info[bits.start + 1 : bits.end]
 

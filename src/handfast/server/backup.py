@@ -8,11 +8,9 @@ from handfast.keys.files import private_folder, read_private
 from handfast.server.archive import DATABASE, MANIFEST, Manifest, Writer, new_archive
 from handfast.server.assembly import Parts, located
 from handfast.server.journal import position
-from handfast.server.layout import CERTIFICATES
+from handfast.server.layout import CERTIFICATES, KEYS
 from handfast.server.settings import FILE
 from handfast.stores.copying import require_sound
-
-_KEYS = "keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def back_up(parts: Parts, target: Path, *, with_keys: bool = True) -> BackupRepo
         for path in sorted((parts.directory / CERTIFICATES).glob("*")):
             writer.add(f"{CERTIFICATES}/{path.name}", path.read_bytes())
         for path in keys.values():
-            writer.add(f"{_KEYS}/{path.name}", read_private(path))
+            writer.add(f"{KEYS}/{path.name}", read_private(path))
         writer.add(MANIFEST, _manifest(parts, writer, since, keys).to_json())
     parts.store.append(parts.record("authority.backed-up", file=str(target), keys=",".join(keys)))
     plain = tuple(name for name in keys if not parts.keys.is_encrypted(name))

@@ -153,3 +153,16 @@ def _context() -> click.Context:
 
 def _parameter() -> click.Parameter:
     return click.Option(["--reason"])
+
+
+def test_a_timer_notices_that_a_list_is_not_made_any_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ca, right, wrong = str(tmp_path / "ca"), tmp_path / "right", tmp_path / "wrong"
+    for place, passphrase in ((right, "a long passphrase"), (wrong, "another passphrase")):
+        place.touch(mode=0o600)
+        place.write_text(passphrase, encoding="utf-8")
+    assert run(["init", ca, "--passphrase-file", str(right)]) == 0
+    (tmp_path / "ca" / "keys" / "root.key").unlink()
+
+    assert run(["crl", "--ca", ca, "--passphrase-file", str(right)]) == 0
+    assert run(["crl", "--ca", ca, "--passphrase-file", str(wrong)]) == 2
+    assert "no new CRL of issuing: " in capsys.readouterr().err

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 import click
 
+from handfast.ca.records import Role
 from handfast.cli._desk import desk
 from handfast.cli._options import desk_options, examples, json_option
 from handfast.cli._output import note, print_json, print_table
-from handfast.client.desk import Desk, PublishedList, issuer_of
+from handfast.client.desk import Desk, KnownIssuer, PublishedList, issuer_of
 from handfast.errors import ConfigError, Conflict, Refused
 
 SECTION = "The authority"
@@ -25,19 +26,21 @@ def command(issuers: tuple[str, ...], is_all: bool, as_json: bool) -> None:
 
     ISSUER is a CA of this authority; without one, every CA whose key is there, and a root only when something changed
     or half of its CRL's life is over. crl/ISSUER.crl is DER, crl/ISSUER.pem
-    PEM, and crl/crls.pem holds all of them, as servers want it. Do this before the last CRL ends, from a timer.
+    PEM, and crl/crls.pem holds all of them, as servers want it. Do this before the last CRL ends, from a timer: it ends
+    with status 2 when there is no new CRL of an issuing CA.
     """
     authority = desk()
     with _without_collector():
         published, missing = _publish(authority, issuers, is_all=is_all)
     rows = [_row(one) for one in published]
     if as_json:
-        print_json({"published": rows, "missing": missing})
+        print_json({"published": rows, "missing": [one.name for one in missing]})
     else:
         columns = ("issuer", "number", "revoked", "next update", "file")
         shown = [[row[column.replace(" ", "_")] for column in columns] for row in rows]
         print_table(columns, [["-" if cell is None else str(cell) for cell in cells] for cells in shown])
-    if missing and not published:
+    # A root's key is elsewhere on purpose, and its CRL lives for a year.
+    if any(one.role is not Role.ROOT for one in missing) or (missing and not published):
         raise click.exceptions.Exit(2)
 
 
@@ -51,12 +54,14 @@ def _without_collector() -> Iterator[None]:
         gc.enable()
 
 
-def _publish(authority: Desk, wanted: tuple[str, ...], *, is_all: bool) -> tuple[list[PublishedList], list[str]]:
-    """The CRLs as they are now, and the issuers whose keys are away; a key that was asked for by name must be there."""
+def _publish(
+    authority: Desk, wanted: tuple[str, ...], *, is_all: bool
+) -> tuple[list[PublishedList], list[KnownIssuer]]:
+    """The CRLs as they are now, and the issuers whose keys cannot be used; that of one that is named must be."""
     for name in wanted:
         issuer_of(authority, name)
     published: list[PublishedList] = []
-    missing: list[str] = []
+    missing: list[KnownIssuer] = []
     for issuer in authority.known_issuers():
         name = issuer.name
         if wanted and name not in wanted:
@@ -68,7 +73,7 @@ def _publish(authority: Desk, wanted: tuple[str, ...], *, is_all: bool) -> tuple
         except (ConfigError, Conflict, Refused) as error:
             if wanted:
                 raise
-            missing.append(name)
+            missing.append(issuer)
             note(f"no new CRL of {name}: {error.message}")
             continue
         if made is not None:

@@ -18,6 +18,7 @@ from handfast.errors import ConfigError, Conflict, Malformed, Unacceptable
 from handfast.findings import Severity
 from handfast.keys.generate import generate_key
 from handfast.keys.passphrase import no_passphrase
+from handfast.pki.serial import serial_text
 from handfast.pki.subject import parse_subject
 from handfast.server.assembly import open_authority, open_parts, utc_now
 from handfast.server.backup import BackupReport, back_up
@@ -140,7 +141,7 @@ def test_what_a_damaged_line_seems_to_revoke_is_held_and_said(ca: Path, authorit
     assert codes(report) == {"journal-incomplete", "held-in-doubt", "access-is-old"}
     (told,) = (one for one in report.lost if one.code == "journal-incomplete")
     assert (told.severity, segment.name in told.message) == (Severity.WARNING, True)
-    assert f"{doubtful.serial:040x}" in str(report.lost)
+    assert serial_text(doubtful.serial) in str(report.lost)
 
 
 def test_who_is_held_in_doubt_is_held_from_now_on_and_nobody_whom_it_does_not_concern(authority: Authority) -> None:

@@ -11,6 +11,7 @@ from handfast.keys.generate import generate_key
 from handfast.pki.csr import proof_of
 from handfast.pki.keys import KeyKind
 from handfast.pki.pem import request_text
+from handfast.pki.serial import serial_text
 from handfast.server.assembly import utc_now
 from handfast.stores.answers import SqlAnswers
 from tests.api_world import Who, World, world_in
@@ -108,7 +109,7 @@ def test_a_renewal_is_one_and_stays_its_requesters_credential(world: World, how:
     lose_answers(world)
     again = world.ask(zoe, "POST", path, wanted, idempotency_key="next")
     assert (first.status, again.status, again.document["pem"]) == (201, 201, first.document["pem"])
-    assert again.document["replaced"]["serial"] == f"{issued.record.serial:040x}"
+    assert again.document["replaced"]["serial"] == serial_text(issued.record.serial)
     (shown,) = [
         one for one in world.ask(administrator, "GET", "/requesters").document["requesters"] if one["name"] == "zoe"
     ]

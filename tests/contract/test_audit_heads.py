@@ -13,6 +13,8 @@ import pytest
 from handfast.ca.audit import event_hash
 from handfast.ca.audit_head import Head, Verification, parse_heads
 from handfast.ca.order import Order
+from handfast.ca.records import Reason, Revocation
+from handfast.ca.recovering import Recovery
 from handfast.cli import run
 from handfast.errors import ConfigError, Malformed
 from handfast.keys.generate import generate_key
@@ -155,6 +157,27 @@ def test_a_revocation_that_somebody_deletes_is_found(
     told = capsys.readouterr()
     assert "(revocation-lost)" in told.out + told.err
     assert f"handfast revoke {serial_text(record.serial)}" in told.out + told.err
+
+
+def test_so_is_one_that_a_restore_had_put_back(ca: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    authority = open_authority(ca, passphrase=no_passphrase)
+    with closing(authority.store):
+        order = Order(profile="device", public_key=generate_key().public_key(), subject=parse_subject("CN=cam"))
+        record, now = authority.issue(order).record, authority.clock()
+        told = Revocation(
+            serial=record.serial,
+            issuer=record.issuer,
+            sequence=0,
+            reason=Reason.KEY_COMPROMISE,
+            revoked_at=now,
+            not_after=record.not_after,
+            requester="operator",
+        )
+        Recovery(store=authority.store, now=now, actor="operator").replay([told])
+    assert run(["audit-log", "verify", "--ca", str(ca)]) == 0
+    tampered(ca, "DROP TRIGGER revocation_no_delete", "DELETE FROM revocation WHERE reason = 'keyCompromise'")
+    assert run(["audit-log", "verify", "--ca", str(ca)]) == 1
+    assert f"handfast revoke {serial_text(record.serial)}" in "".join(capsys.readouterr())
 
 
 NO_HEX = '{"id": 1, "hash": "zz", "time": "", "key": "", "signature": ""}'

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from handfast.ca.ports import Store
-from handfast.ca.records import AuditEvent, Reason
+from handfast.ca.records import REVOCATION_REASONS, AuditEvent, Reason
 from handfast.findings import Finding, Severity
 from handfast.pki.serial import serial_text
 
@@ -23,7 +23,7 @@ class Audited:
     def through(self, events: Iterable[AuditEvent]) -> Iterator[AuditEvent]:
         """The same events, each looked at on its way; a point read for each revocation."""
         for event in events:
-            if event.action == "certificate.revoked" and not self._is_known(event):
+            if _is_final(event) and not self._is_known(event):
                 self.lost.append(event)
             yield event
 
@@ -34,6 +34,13 @@ class Audited:
     def _is_known(self, event: AuditEvent) -> bool:
         last = None if event.serial is None else self.store.revocation(event.issuer, event.serial)
         return last is not None and last.is_in_force and last.reason is not Reason.CERTIFICATE_HOLD
+
+
+def _is_final(event: AuditEvent) -> bool:
+    """Whether it tells of a revocation for ever, by somebody or by a restore."""
+    if event.action == "revocation.recovered":
+        return event.detail.get("reason") in {reason.value for reason in REVOCATION_REASONS}
+    return event.action == "certificate.revoked"
 
 
 def _lost(event: AuditEvent) -> Finding:

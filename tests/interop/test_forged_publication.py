@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as library
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -170,6 +171,23 @@ class Forger:
         )
 
 
+@dataclass(frozen=True)
+class Endless(Forger):
+    """Without nextUpdate: newer status is always available, says RFC 6960 section 4.2.2.1, and a file has none."""
+
+    def __call__(self, asked: bytes, _answered: bytes) -> bytes:
+        (identifier,) = parse_request(asked).identifiers
+        self.forged.append(identifier)
+        one = library.load_der_ocsp_request(asked)
+        builder = library.OCSPResponseBuilder().add_response_by_hash(
+            one.issuer_name_hash, one.issuer_key_hash, one.serial_number, hashes.SHA1(),
+            library.OCSPCertStatus.GOOD, datetime.now(UTC), None, None, None,
+        )  # fmt: skip
+        certificate, key = self.responder.certificate, self.responder.key
+        builder = builder.responder_id(library.OCSPResponderEncoding.HASH, certificate).certificates([certificate])
+        return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
 def by_another_authority(_authority: Authority, other: Authority) -> Forger:
     return Forger(responder_in(other))
 
@@ -216,6 +234,10 @@ def of_tomorrow(authority: Authority, _other: Authority) -> Forger:
     return Forger(responder_in(authority), at=datetime.now(UTC) + HOUR)
 
 
+def that_never_end(authority: Authority, _other: Authority) -> Forger:
+    return Endless(responder_in(authority))
+
+
 def that_knows_nothing(authority: Authority, _other: Authority) -> Forger:
     return Forger(responder_in(authority), CertStatus(is_known=False))
 
@@ -234,6 +256,7 @@ FORGERS = {
     of_yesterday: "it ended at",
     that_just_ended: "it ended at",
     of_tomorrow: "only at",
+    that_never_end: "does not say how long it holds",
     that_knows_nothing: "does not say what the service's own records say",
     that_revokes: "does not say what the service's own records say",
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -171,6 +172,17 @@ def _installed_trial(workplace: Path) -> Path:
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: handfast-trial\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text("[handfast.protocols]\ntrial = handfast_trial\n")
     return folder
+
+
+def rest_of(connection: socket.socket) -> bytes:
+    """What comes until the other end closes; fails when it does not."""
+    data = b""
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        pass
+    return data
 
 
 def curl(running: Running, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from handfast.keys.generate import generate_key
 from handfast.pki.csr import build_request
-from tests.serving import PATIENCE, Running, authority_in, eventually, running
+from tests.serving import PATIENCE, Running, authority_in, eventually, rest_of, running
 
 _SETTINGS = '[serve]\nrequest_timeout = "4s"\nlog_requests = true\n'
 
@@ -32,29 +32,18 @@ def _connected(service: Running) -> socket.socket:
     return socket.create_connection(("localhost", service.http), timeout=PATIENCE)
 
 
-def _rest(connection: socket.socket) -> bytes:
-    """What comes until the other end closes."""
-    data = b""
-    try:
-        while piece := connection.recv(65536):
-            data += piece
-    except ConnectionResetError:
-        pass
-    return data
-
-
 def test_who_ends_its_side_after_asking_still_gets_the_answer(service: Running) -> None:
     with _connected(service) as connection:
         connection.sendall(b"GET /trial/label/one/end HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
         connection.shutdown(socket.SHUT_WR)
 
-        assert _rest(connection).count(b"\r\n\r\none") == 3
+        assert rest_of(connection).count(b"\r\n\r\none") == 3
 
     with _connected(service) as connection:
         connection.sendall(b"POST /ocsp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
         connection.shutdown(socket.SHUT_WR)
 
-        assert _rest(connection) == b""
+        assert rest_of(connection) == b""
 
 
 def test_a_head_in_two_pieces_may_have_a_large_body_behind_it(service: Running) -> None:
@@ -65,7 +54,7 @@ def test_a_head_in_two_pieces_may_have_a_large_body_behind_it(service: Running) 
         time.sleep(0.2)
         connection.sendall(b"Host: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
-        assert _rest(connection).startswith(b"HTTP/1.1 200 ")
+        assert rest_of(connection).startswith(b"HTTP/1.1 200 ")
 
 
 _BODY_ENDED = b"POST /ocsp HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
@@ -86,7 +75,7 @@ def test_what_belongs_to_no_request_is_bounded(service: Running, begun: bytes, f
                 time.sleep(0.01)
         except OSError:
             pass
-        _rest(connection)
+        rest_of(connection)
 
     assert service.log().count('"status": 431') == before + 1
 
@@ -96,7 +85,7 @@ def test_lines_after_a_chunked_body_do_no_harm(service: Running) -> None:
     with _connected(service) as connection:
         connection.sendall(head + b"2;a=b\r\nab\r\n1\r\nc\r\n0\r\nX-Check: 1\r\n\r\n")
 
-        assert _rest(connection).endswith(b"handled:abc")
+        assert rest_of(connection).endswith(b"handled:abc")
 
 
 def test_a_body_may_come_in_very_many_small_chunks(service: Running) -> None:
@@ -107,13 +96,13 @@ def test_a_body_may_come_in_very_many_small_chunks(service: Running) -> None:
             time.sleep(0.01)
         connection.sendall(b"0\r\n\r\n")
 
-        assert _rest(connection).startswith(b"HTTP/1.1 200 ")
+        assert rest_of(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_what_comes_after_a_request_and_is_none_is_not_answered_before_it(service: Running) -> None:
     with _connected(service) as connection:
         connection.sendall(b"GET /trial/label/one/end HTTP/1.1\r\nHost: a\r\n\r\n" * 2 + b"\x00 no request\r\n\r\n")
-        answer = _rest(connection)
+        answer = rest_of(connection)
 
     assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == 2
 
@@ -131,7 +120,7 @@ def test_who_was_refused_during_an_answer_gets_that_one_and_no_more(service: Run
         # It has to be there before the answer is.
         time.sleep(0.2)
         (tmp_path / "go").touch()
-        answer = _rest(connection)
+        answer = rest_of(connection)
 
     assert answer.endswith(b"\r\n\r\ndone")
     assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 ") == 1
@@ -203,7 +192,7 @@ def test_every_line_of_the_log_is_an_event(service: Running) -> None:
     for sent in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", upgrade % b"h2c", upgrade % b"websocket"):
         with _connected(service) as connection:
             connection.sendall(sent)
-            assert _rest(connection).startswith(b"HTTP/1.1 ")
+            assert rest_of(connection).startswith(b"HTTP/1.1 ")
 
     # cryptography warns of such a name when it is made, and when it is read.
     with pytest.warns(UserWarning, match="length"):

@@ -22,7 +22,7 @@ from handfast.ca.records import Listing, Reason
 from handfast.stores.migrations import latest
 from tests.old_store import WORDLESS, set_back
 from tests.programs import required_program
-from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, get, opened, running
+from tests.serving import PATIENCE, Running, authority_in, client_files, eventually, get, opened, rest_of, running
 
 # Long enough for three requests on a loaded machine, short enough to wait for.
 _SHORT = timedelta(seconds=15)
@@ -61,17 +61,6 @@ def _secured(service: Running) -> ssl.SSLSocket:
     return service.context().wrap_socket(raw, server_hostname="localhost")
 
 
-def _ended(connection: socket.socket) -> bytes:
-    """What comes until the other end closes; fails when it does not."""
-    data = b""
-    try:
-        while piece := connection.recv(65536):
-            data += piece
-    except ConnectionResetError:
-        pass
-    return data
-
-
 def test_whoever_is_slow_is_cut_off_with_an_answer_where_one_can_be_given(impatient: Running) -> None:
     # All at once, so that the waiting is done once.
     with ExitStack() as stack:
@@ -84,11 +73,11 @@ def test_whoever_is_slow_is_cut_off_with_an_answer_where_one_can_be_given(impati
         empty_lines.sendall(b"\r\n")
         half_body.sendall(b"POST /trial/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf of it")
 
-        assert _ended(no_handshake) == b""
-        assert _ended(silent) == b""
-        assert _ended(half_head).startswith(b"HTTP/1.1 408 ")
-        assert _ended(half_body).startswith(b"HTTP/1.1 408 ")
-        _ended(empty_lines)
+        assert rest_of(no_handshake) == b""
+        assert rest_of(silent) == b""
+        assert rest_of(half_head).startswith(b"HTTP/1.1 408 ")
+        assert rest_of(half_body).startswith(b"HTTP/1.1 408 ")
+        rest_of(empty_lines)
 
 
 def test_who_takes_nothing_of_a_large_answer_is_cut_off(impatient: Running) -> None:
@@ -180,7 +169,7 @@ def test_no_more_descriptors_are_wanted_than_are_needed_or_the_system_gives(soft
 def test_tls_1_3_gives_nothing_to_resume_with(impatient: Running) -> None:
     with _secured(impatient) as secured:
         secured.sendall(b"GET /trial/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        _ended(secured)
+        rest_of(secured)
 
         assert secured.session is None or not secured.session.has_ticket
 
@@ -189,7 +178,7 @@ def _asked(service: Running, context: ssl.SSLContext, session: ssl.SSLSession | 
     raw = socket.create_connection(("localhost", service.https), timeout=PATIENCE)
     with context.wrap_socket(raw, server_hostname="localhost", session=session) as secured:
         secured.sendall(b"GET /trial/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        answer = _ended(secured).decode()
+        answer = rest_of(secured).decode()
         assert secured.session is not None
         return answer, secured.session
 
@@ -280,7 +269,7 @@ def test_a_stop_waits_for_what_somebody_has_begun_to_ask(service: Running) -> No
         for connection, (_, rest) in zip(connections, asked, strict=True):
             connection.sendall(rest)
 
-        answers = [_ended(connection) for connection in connections]
+        answers = [rest_of(connection) for connection in connections]
     assert [one.count(b"HTTP/1.1 200") for one in answers] == [1, 1, 1, 2]
     assert all(b"connection: close" in one for one in answers)
     assert service.process.wait(PATIENCE) == 0
@@ -294,7 +283,7 @@ def test_a_connection_that_is_answered_from_what_lies_ready_idles_from_its_last_
             connection.sendall(asked)
             assert connection.recv(65536).endswith(b"ready:r")
             time.sleep(0.5)
-        assert _ended(connection) == b""
+        assert rest_of(connection) == b""
 
 
 def test_when_all_places_are_taken_an_idle_connection_makes_room(tmp_path: Path) -> None:
@@ -400,11 +389,11 @@ def test_without_uvloop_it_serves_and_stops_in_the_same_way(tmp_path: Path) -> N
         asked = stack.enter_context(socket.create_connection(("localhost", service.http), timeout=PATIENCE))
         asked.sendall(b"GET /trial/label/1/end HTTP/1.1\r\nHost: a\r\n\r\n")
         asked.shutdown(socket.SHUT_WR)
-        assert _ended(asked).startswith(b"HTTP/1.1 200 ")
+        assert rest_of(asked).startswith(b"HTTP/1.1 200 ")
 
         service.signal(signal.SIGTERM)
 
-        assert _ended(idle) == b""
+        assert rest_of(idle) == b""
         assert service.process.wait(PATIENCE) == 0
     last = json.loads(service.log().splitlines()[-1])
     assert (last["event"], last["cut_off"]) == ("service.stopped", 0)

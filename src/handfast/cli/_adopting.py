@@ -1,5 +1,6 @@
 """`issuer import`, `issuer request`, `issuer install`, and `init` around a CA that was not made here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import click
 from cryptography import x509
 
 from handfast.cli._authority import ask_unseen, current_session, new_passphrase, opened_parts
-from handfast.cli._options import directory_options, json_option
+from handfast.cli._options import Function, directory_options, json_option
 from handfast.cli._output import is_interactive, note, print_json, say
 from handfast.cli._which import read_file
 from handfast.errors import ConfigError, Malformed
@@ -25,6 +26,25 @@ from handfast.server.layout import request_path
 # A CA's key signs CAs that everybody trusts: it is made, brought and used at the machine, by whoever is there.
 MADE_HERE = "run it at the machine of the authority: the keys of CAs are made and used there, never over the network"
 _KINDS = click.Choice([kind.value for kind in KeyKind])
+
+
+def new_ca_options(called: str, lifetime: str) -> Callable[[Function], Function]:
+    """What a CA that is made shall be like: --name, --subject, --key, --lifetime, --no-passphrase."""
+    options = (
+        click.option("--name", default="Handfast", show_default=True, help=called),
+        click.option("--subject", default="", metavar="DN", help="More of its name: O=Example,C=DE."),
+        click.option("--key", "key_kind", type=_KINDS, default="p256", metavar="KIND",
+                     help="p256, p384, ed25519, rsa3072 ... [p256]"),
+        click.option("--lifetime", metavar="TIME", help=f"How long it lives [{lifetime}]."),
+        click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out."),
+    )  # fmt: skip
+
+    def decorate(function: Function) -> Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 @dataclass(frozen=True, slots=True)

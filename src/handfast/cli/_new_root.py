@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from cryptography import x509
 
-from handfast.cli._adopting import MADE_HERE
+from handfast.cli._adopting import MADE_HERE, new_ca_options
 from handfast.cli._authority import opened_parts, passphrase_of_new
 from handfast.cli._options import directory_options, json_option
 from handfast.cli._output import note, print_fields, print_json, say
@@ -24,12 +24,7 @@ from handfast.server.root_update import RootUpdate, add_new_root, root_to_replac
 @click.argument("issuer")
 @click.option("--replaces", metavar="ROOT", help="The root whose place it takes [the one above the default CA].")
 @click.option("--alone", is_flag=True, help="Make no cross certificates: the other root's key is not here.")
-@click.option("--name", default="Handfast", show_default=True, help="What the root is called: NAME Root CA ISSUER.")
-@click.option("--subject", default="", metavar="DN", help="More of its name: O=Example,C=DE.")
-@click.option("--key", "key_kind", type=click.Choice([kind.value for kind in KeyKind]), default="p256", metavar="KIND",
-              help="p256, p384, ed25519, rsa3072 ... [p256]")  # fmt: skip
-@click.option("--lifetime", metavar="TIME", help="How long it lives [20y].")
-@click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out.")
+@new_ca_options("What the root is called: NAME Root CA ISSUER.", "20y")
 @directory_options(MADE_HERE)
 @json_option
 def new_root(  # one parameter is one option

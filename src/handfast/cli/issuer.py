@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from handfast.cli._adopting import MADE_HERE, import_issuer, install_issuer, request_issuer
+from handfast.cli._adopting import MADE_HERE, import_issuer, install_issuer, new_ca_options, request_issuer
 from handfast.cli._authority import current_session, opened, opened_parts, passphrase_of_new
 from handfast.cli._desk import LocalDesk, desk
 from handfast.cli._new_root import new_root
@@ -65,12 +65,7 @@ def list_issuers(as_json: bool) -> None:
 @command.command("new")
 @click.argument("issuer")
 @click.option("--below", metavar="CA", help="The CA above it [the newest root].")
-@click.option("--name", default="Handfast", show_default=True, help="What the CA is called: NAME Issuing CA ISSUER.")
-@click.option("--subject", default="", metavar="DN", help="More of its name: O=Example,C=DE.")
-@click.option("--key", "key_kind", type=click.Choice([kind.value for kind in KeyKind]), default="p256", metavar="KIND",
-              help="p256, p384, ed25519, rsa3072 ... [p256]")  # fmt: skip
-@click.option("--lifetime", metavar="TIME", help="How long it lives [10y].")
-@click.option("--no-passphrase", is_flag=True, help="Keep its key unencrypted: for trying out.")
+@new_ca_options("What the CA is called: NAME Issuing CA ISSUER.", "10y")
 @directory_options(MADE_HERE)
 @json_option
 def new_issuer(  # one parameter is one option
